@@ -1,0 +1,514 @@
+"""The transport against sockets that answer, stall, stray and break: what it concludes, and how often it asked."""
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from triage.errors import InvalidSetting, NotSent, OutcomeUnknown, ProcessExpired, Refused
+from triage.tools.connection import Address, Connection
+from triage.tools.transport import EXCERPT, Transport, retry_after
+
+PATIENCE = 0.4
+OK = b'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{"id":"1"}'
+Behaviour: TypeAlias = Callable[[socket.socket, "Seen"], object]
+
+
+@dataclass
+class Seen:
+    """What a server has seen: accepted connections, and the requests on all of them."""
+
+    url: str
+    connections: int = 0
+    requests: list[bytes] = field(default_factory=list)
+
+    def read(self, client: socket.socket) -> bytes:
+        """One request with a body `{}`; empty when the client has left."""
+        request = b""
+        while not request.endswith(b"\r\n\r\n{}"):
+            if not (piece := client.recv(65536)):
+                return b""
+            request += piece
+        self.requests.append(request)
+        return request
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[Seen]:
+    """A server on loopback that treats each connection, on a thread of its own, as `behaviour` does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen = Seen(f"http://127.0.0.1:{listener.getsockname()[1]}/hook")
+
+    def attend(client: socket.socket) -> None:
+        client.settimeout(5)
+        with client:
+            try:
+                behaviour(client, seen)
+            except OSError:
+                pass  # the client left, as it may
+
+    def listen() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return  # the test is over
+            seen.connections += 1
+            threading.Thread(target=attend, args=(client,), daemon=True).start()
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        yield seen
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def replying(*answers: bytes) -> Behaviour:
+    """Answer the requests of a connection with these bytes, the last of them for ever."""
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        rest = list(answers)
+        while seen.read(client):
+            client.sendall(rest.pop(0) if len(rest) > 1 else rest[0])
+
+    return behave
+
+
+def replying_once(answer: bytes) -> Behaviour:
+    """Answer one request and close the connection."""
+    return lambda client, seen: seen.read(client) and client.sendall(answer)
+
+
+def dribbling(start: bytes, drop: bytes) -> Behaviour:
+    """Answer with a start and then one drop every 50 ms, without end."""
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        seen.read(client)
+        client.sendall(start)
+        while True:
+            time.sleep(0.05)
+            client.sendall(drop)
+
+    return behave
+
+
+def post(transport: Transport, url: str, patience: float = PATIENCE) -> bytes:
+    """Post `{}`; the answer's body."""
+    return transport.post(url, b"{}", [], time.monotonic() + patience).body
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    """A transport that is closed afterwards."""
+    transport = Transport()
+    yield transport
+    transport.close()
+
+
+def test_one_post_is_one_request(transport: Transport) -> None:
+    """A post sends exactly one well-formed request with its body and returns the answer."""
+    with serving(replying(OK)) as seen:
+        assert post(transport, seen.url) == b'{"id":"1"}'
+    (request,) = seen.requests
+    assert request.startswith(b"POST /hook HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"\r\nContent-Length: 2\r\n" in request
+
+
+def test_no_listener_is_not_sent(transport: Transport) -> None:
+    """A refused connection surely did nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(NotSent, match="cannot connect"):
+        post(transport, f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", f"{'a' * 70}.test", "a..test"])
+def test_an_unknown_host_is_not_sent(transport: Transport, host: str) -> None:
+    """A name that cannot be resolved, or cannot even be one, surely did nothing."""
+    with pytest.raises(NotSent):
+        post(transport, f"http://{host}/", patience=5)
+
+
+def test_a_passed_deadline_sends_nothing(transport: Transport) -> None:
+    """After the deadline not a byte leaves, on a new connection and on a kept one."""
+    with serving(replying(OK)) as seen:
+        for _ in range(2):
+            with pytest.raises(NotSent):
+                post(transport, seen.url, patience=-0.001)
+            post(transport, seen.url)
+    assert len(seen.requests) == 2  # noqa: PLR2004 - the two that were in time
+
+
+def test_the_hook_is_asked_last(transport: Transport) -> None:
+    """What the hook raises ends the call although the connection stands, and not a byte leaves."""
+
+    def refuse() -> None:
+        raise ProcessExpired("expired")
+
+    with serving(replying(OK)) as seen:
+        with pytest.raises(ProcessExpired):
+            post(Transport(refuse), seen.url)
+        time.sleep(0.05)
+    assert (seen.connections, seen.requests) == (1, [])
+
+
+def test_a_deadline_that_passes_in_the_hook_sends_nothing() -> None:
+    """The deadline is looked at after the hook, however long that took."""
+    with serving(replying(OK)) as seen, pytest.raises(NotSent, match="before the first byte"):
+        post(Transport(lambda: time.sleep(0.1)), seen.url, patience=0.05)
+    assert seen.requests == []
+
+
+def test_a_look_up_does_not_ask_the_hook() -> None:
+    """A look-up changes nothing and needs no right to send."""
+
+    def refuse() -> None:
+        raise ProcessExpired("expired")
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        client.recv(65536)
+        client.sendall(OK)
+
+    with serving(behave) as seen:
+        assert Transport(refuse).get(seen.url, [], time.monotonic() + PATIENCE).value() == {"id": "1"}
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        lambda client, seen: seen.read(client) and time.sleep(1),
+        dribbling(b"HTTP/1.1 200 OK\r\nx-long: ", b"x"),
+        dribbling(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        dribbling(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n", b"x"),
+    ],
+    ids=["silence", "dribbled head", "endless interim answers", "dribbled body"],
+)
+def test_the_deadline_bounds_the_whole_call(transport: Transport, behaviour: Behaviour) -> None:
+    """However the answer stalls, the call ends at its deadline with an unknown outcome."""
+    with serving(behaviour) as seen:
+        start = time.monotonic()
+        with pytest.raises(OutcomeUnknown):
+            post(transport, seen.url)
+        assert PATIENCE * 0.9 < time.monotonic() - start < PATIENCE + 0.5
+    assert len(seen.requests) == 1
+
+
+@pytest.mark.parametrize("start", [b"content-length: 99999999\r\n\r\n", b"\r\n"], ids=["declared", "undeclared"])
+def test_a_huge_answer_is_not_read_to_its_end(start: bytes) -> None:
+    """The call ends as unknown soon after the bound is passed, long before the server has sent all."""
+    pushed = [0]
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        seen.read(client)
+        client.sendall(b"HTTP/1.1 200 OK\r\n" + start)
+        for _ in range(1000):
+            pushed[0] += client.send(b"x" * 65536)
+
+    with serving(behave) as seen, pytest.raises(OutcomeUnknown, match="longer than 100000 bytes"):
+        post(Transport(max_body=100_000), seen.url, patience=5)
+    assert pushed[0] < 20 * 1024 * 1024  # noqa: PLR2004 - what fits into the kernel's buffers, not 64 MiB
+
+
+def test_an_endless_head_is_not_read_to_its_end(transport: Transport) -> None:
+    """A head that does not end is no answer, and its bytes do not fill the error's message."""
+    with serving(dribbling(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000, b"x")) as seen:
+        with pytest.raises(OutcomeUnknown) as caught:
+            post(transport, seen.url, patience=2)
+    assert len(str(caught.value)) < EXCERPT + 100
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (301, OutcomeUnknown),
+        (303, OutcomeUnknown),
+        (400, Refused),
+        (401, Refused),
+        (404, Refused),
+        (408, OutcomeUnknown),
+        (422, Refused),
+        (425, NotSent),
+        (429, NotSent),
+        (500, OutcomeUnknown),
+        (502, OutcomeUnknown),
+        (503, OutcomeUnknown),
+        (599, OutcomeUnknown),
+    ],
+)
+def test_each_status_means_one_thing(transport: Transport, status: int, error: type[Exception]) -> None:
+    """A status ends as its one error, after one request; a redirect is not followed and a 503 not repeated."""
+    head = f"HTTP/1.1 {status} X\r\nlocation: /hook\r\nretry-after: 0\r\ncontent-length: 3\r\n\r\nno\x00"
+    with serving(replying(head.encode())) as seen, pytest.raises(error) as caught:
+        post(transport, seen.url)
+    assert type(caught.value) is error
+    assert str(caught.value) == f"status {status}: no"
+    assert len(seen.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    ],
+    ids=["none", "garbage", "broken off", "bad length", "upgrade"],
+)
+def test_no_whole_answer_is_unknown(transport: Transport, answer: bytes) -> None:
+    """A connection that ends without a whole answer leaves the outcome unknown, and nothing is sent again."""
+    with serving(replying_once(answer)) as seen, pytest.raises(OutcomeUnknown):
+        post(transport, seen.url)
+    assert len(seen.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000, b"\xff", b""])
+def test_what_is_no_json_is_unknown(transport: Transport, body: bytes) -> None:
+    """A 2xx that cannot be read was probably carried out, so it is no failure and no success."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    with serving(replying(answer)) as seen, pytest.raises(OutcomeUnknown, match="no JSON"):
+        transport.post(seen.url, b"{}", [], time.monotonic() + PATIENCE).fields()
+
+
+@pytest.mark.parametrize("status", [200, 409, 422, 500])
+def test_every_failed_look_up_is_not_sent(transport: Transport, status: int) -> None:
+    """A look-up that did not succeed, for whatever reason, taught nothing."""
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 %d X\r\ncontent-length: 10\r\n\r\nbroken" % status)
+
+    with serving(behave) as seen, pytest.raises(NotSent, match="look-up failed"):
+        transport.get(seen.url, [], time.monotonic() + PATIENCE)
+
+
+def test_a_definite_status_stands_although_its_body_breaks_off(transport: Transport) -> None:
+    """A 429 is one as soon as its head is there."""
+    answer = b"HTTP/1.1 429 Slow down\r\nretry-after: 3\r\ncontent-length: 100\r\n\r\nslow"
+    with serving(replying_once(answer)) as seen, pytest.raises(NotSent, match="slow") as caught:
+        post(transport, seen.url)
+    assert caught.value.retry_after == timedelta(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("999999999999", 3600),
+        ("1" * 5000, 3600),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        ("Wed, 21 Oct 2026 07:00:00 GMT", 0),
+        ("Wed, 21 Oct 2036 07:00:00 GMT", 3600),
+        ("-1", None),
+        ("soon", None),
+        ("1e", None),
+        ("", None),
+        ("²", None),
+    ],
+)
+def test_retry_after_is_read_and_bounded(value: str, seconds: float | None) -> None:
+    """Seconds and dates are understood, an hour is the most, and rubbish counts as nothing."""
+    headers = {b"retry-after": value.encode("latin-1"), b"date": b"Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert retry_after(headers) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_retry_date_needs_the_servers_own_clock() -> None:
+    """Without the answer's `Date` a date says nothing, as our clock may be off."""
+    assert retry_after({b"retry-after": b"Wed, 21 Oct 2026 07:28:30 GMT"}) is None
+    assert retry_after({}) is None
+
+
+def test_a_connection_is_used_again(transport: Transport) -> None:
+    """Calls in a row share one connection, also with interim answers in between."""
+    with serving(replying(OK, b"HTTP/1.1 100 Continue\r\n\r\n" + OK)) as seen:
+        assert {post(transport, seen.url) for _ in range(5)} == {b'{"id":"1"}'}
+    assert (seen.connections, len(seen.requests)) == (1, 5)
+
+
+@pytest.mark.parametrize("answer", [OK, OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")])
+def test_a_connection_that_the_server_closed_is_not_used(transport: Transport, answer: bytes) -> None:
+    """A connection that was closed while idle costs a new one, and no unknown outcome."""
+    with serving(replying_once(answer)) as seen:
+        for _ in range(3):
+            post(transport, seen.url)
+            time.sleep(0.05)
+    assert (seen.connections, len(seen.requests)) == (3, 3)
+
+
+def test_an_old_connection_is_not_used() -> None:
+    """A connection that was idle for longer than allowed is not trusted, open as it may look."""
+    transport = Transport(keepalive=0.05)
+    with serving(replying(OK)) as seen:
+        for _ in range(2):
+            post(transport, seen.url)
+            time.sleep(0.1)
+    assert (seen.connections, len(seen.requests)) == (2, 2)
+
+
+def test_a_kept_connection_that_breaks_is_unknown(transport: Transport) -> None:
+    """A kept connection that ends after the request left is unknown, and the request is not sent again."""
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        seen.read(client)
+        client.sendall(OK)
+        seen.read(client)
+
+    with serving(behave) as seen:
+        post(transport, seen.url)
+        with pytest.raises(OutcomeUnknown):
+            post(transport, seen.url)
+    assert (seen.connections, len(seen.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_stray_bytes_are_nobodys_answer(transport: Transport, pause: float) -> None:
+    """A second answer that nobody asked for is not taken for the next call's."""
+
+    def behave(client: socket.socket, seen: Seen) -> None:
+        while seen.read(client):
+            number = b"%d" % len(seen.requests)
+            client.sendall(OK.replace(b'"1"', b'"%s"' % number) + (OK.replace(b'"1"', b'"X"') if not pause else b""))
+            time.sleep(pause)
+            client.sendall(OK.replace(b'"1"', b'"X"'))
+
+    with serving(behave) as seen:
+        for number in (1, 2):
+            assert post(transport, seen.url) == b'{"id":"%d"}' % number
+            time.sleep(2 * pause)
+
+
+def test_a_first_write_that_fails_is_provably_not_sent() -> None:
+    """If the very first write fails, not a byte left, and it may be sent again without asking."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    connection = Connection(ours)
+    with pytest.raises(NotSent):
+        connection.send(b"x", time.monotonic() + 1)
+    connection.close()
+
+
+def test_a_later_write_that_fails_is_unknown() -> None:
+    """If some bytes left and the rest did not get out in time, the outcome is unknown."""
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours)
+    with theirs, pytest.raises(OutcomeUnknown):
+        connection.send(b"x" * 10_000_000, time.monotonic() + 0.1)
+    connection.close()
+
+
+def test_a_forked_child_opens_its_own_connections(transport: Transport) -> None:
+    """A child process leaves the parent's connections alone, and the parent's still work afterwards."""
+    with serving(replying(OK)) as seen:
+        post(transport, seen.url)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if post(transport, seen.url) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        post(transport, seen.url)
+    assert (seen.connections, len(seen.requests)) == (2, 3)
+
+
+def test_threads_do_not_mix_their_answers(transport: Transport) -> None:
+    """Eight threads at once get each their own answer."""
+
+    def echo(client: socket.socket, seen: Seen) -> None:
+        while request := seen.read(client):
+            marker = request.partition(b"X-Marker: ")[2][:6]
+            client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n" + marker)
+
+    wrong: list[str] = []
+
+    def call(thread: int) -> None:
+        for number in range(50):
+            marker = f"{thread:02}-{number:03}"
+            answer = transport.post(seen.url, b"{}", [("X-Marker", marker)], time.monotonic() + 5)
+            if answer.body != marker.encode():
+                wrong.append(marker)
+
+    with serving(echo) as seen:
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (wrong, len(seen.requests)) == ([], 400)
+
+
+def test_proxies_of_the_environment_do_not_count(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls go where the URL says."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with serving(replying(OK)) as seen:
+        assert post(transport, seen.url)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\x00", "ü"])
+def test_a_header_that_http_does_not_allow_is_refused(transport: Transport, value: str) -> None:
+    """A header cannot smuggle in another one: the call is refused and nothing is sent."""
+    with serving(replying(OK)) as seen, pytest.raises(Refused, match="HTTP does not allow"):
+        transport.post(seen.url, b"{}", [("X-Key", value)], time.monotonic() + PATIENCE)
+    assert seen.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "host/path", "ftp://host/", "http://", "http://a:b@host/", "http://host:x/", "http://hü.test/", "http://a b/"],
+)
+def test_a_url_that_is_none_is_a_wrong_setting(url: str) -> None:
+    """Only an absolute http or https URL without a password is taken."""
+    with pytest.raises(InvalidSetting):
+        Address.parse(url)
+
+
+def test_a_url_is_taken_apart() -> None:
+    """Ports are filled in, IPv6 keeps its brackets in the authority only, and odd characters are escaped."""
+    assert Address.parse("https://[::1]/a b?c=ü d") == Address(True, "::1", 443, "[::1]", "/a%20b?c=%C3%BC%20d")
+    assert Address.parse("http://host:81?a=%20") == Address(False, "host", 81, "host:81", "/?a=%20")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *names, "-keyout", path, "-out", path], check=True, capture_output=True)
+    return path
+
+
+def behind_tls(certificate: Path, behaviour: Behaviour) -> Behaviour:
+    """The same behaviour inside TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return lambda client, seen: behaviour(context.wrap_socket(client, server_side=True), seen)
+
+
+def test_tls_works_and_keeps_its_connection(certificate: Path) -> None:
+    """Over TLS with a trusted certificate, calls in a row share one connection."""
+    transport = Transport(tls=ssl.create_default_context(cafile=str(certificate)))
+    with serving(behind_tls(certificate, replying(OK))) as seen:
+        assert {post(transport, seen.url.replace("http", "https"), patience=2) for _ in range(3)} == {b'{"id":"1"}'}
+    assert (seen.connections, len(seen.requests)) == (1, 3)
+
+
+def test_an_untrusted_certificate_is_not_sent(transport: Transport, certificate: Path) -> None:
+    """Without trust in the certificate not a byte of the request leaves."""
+    with serving(behind_tls(certificate, replying(OK))) as seen, pytest.raises(NotSent, match="CERTIFICATE"):
+        post(transport, seen.url.replace("http", "https"), patience=2)
+    assert seen.requests == []

@@ -1,0 +1,1 @@
+"""Bug reports in, exactly one ticket and one notice out, whatever is killed whenever."""

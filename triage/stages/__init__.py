@@ -1,0 +1,1 @@
+"""One pure use case for each stage: what it concludes, and what it plans for the stage after it."""

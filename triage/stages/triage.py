@@ -1,0 +1,29 @@
+"""Decide what a report is, and plan its ticket."""
+
+from triage.model import Decision, Draft, Report
+from triage.ports import Decider
+
+
+def conclude(report: Report, decider: Decider) -> Decision:
+    """What the report is, who decided and why."""
+    return decider.decide(report)
+
+
+def plan_ticket(report: Report, decision: Decision, target: str) -> Draft:
+    """The ticket to be filed in `target` (the tracker's project)."""
+    content = {
+        "title": decision.title,
+        "body": _body(report, decision),
+        "kind": decision.kind,
+        "severity": decision.severity,
+        "component": decision.component,
+        "labels": sorted({*decision.labels, decision.kind, f"severity-{decision.severity}"}),
+        "route": decision.route,
+    }
+    return Draft(target, content)
+
+
+def _body(report: Report, decision: Decision) -> str:
+    origin = f"Reported in {report.source} as {report.source_id}" + (f" by {report.reporter}" if report.reporter else "")
+    lines = [report.body or "(no description)", "", "---", origin, report.url, f"Triage: {decision.reason}"]
+    return "\n".join(line for line in lines if line is not None)

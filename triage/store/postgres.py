@@ -1,0 +1,199 @@
+"""The store in Postgres: records in, one statement, records out."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy
+from psycopg.types.json import Jsonb
+from sqlalchemy import exc
+
+from triage import errors, pipeline
+from triage.model import (
+    Claim,
+    Effect,
+    EffectState,
+    Finished,
+    Json,
+    NoClaim,
+    PlannedEffect,
+    Report,
+    Sent,
+    Settlement,
+    Stage,
+    Submitted,
+    ToolClass,
+)
+from triage.ports import Lease
+from triage.store.database import Database
+
+PROCESS_TTL = timedelta(seconds=4)
+"""A process whose row was not renewed for so long is held for dead by the others."""
+CLAIM_LIMIT = timedelta(seconds=90)
+"""How long a claim lasts beyond its tool's timeout when its process lives but its thread hangs."""
+RETRY_BY_MESSAGE = timedelta(seconds=20)
+"""Up to this delay the broker carries a retry; a longer one is only a due time that the relay finds."""
+RELAY_GRACE = timedelta(seconds=5)
+"""How long the relay waits for a retry that the broker carries before it rings itself."""
+COMPLETION_PATIENCE = timedelta(seconds=60)
+"""How long a finished call's outcome is kept in memory while Postgres is away, before it becomes unknown."""
+
+
+class PostgresStore:
+    """Implements `ports.Store`."""
+
+    def __init__(self, database: Database) -> None:
+        """The database must have been migrated."""
+        self._database = database
+
+    def submit_many(self, reports: Sequence[Report], trace: str | None) -> list[Submitted]:
+        """Insert what is new in one commit; answers in the order of `reports`.
+
+        Sorted by key, so that two batches with the same reports wait for each other instead of deadlocking.
+        """
+        order = sorted(range(len(reports)), key=lambda i: reports[i].key)
+        contents = [Jsonb(reports[i].model_dump(mode="json")) for i in order]
+        try:
+            rows = self._database.all("submit_many", {"reports": contents, "trace": trace})
+        except exc.IntegrityError as error:  # the edge has validated; this is a report that slipped past it
+            raise errors.InvalidReport("report", str(error.orig).splitlines()[0]) from error
+        answers = {i: Submitted(row.run_id, row.created) for i, row in zip(order, rows, strict=True)}
+        return [answers[i] for i in range(len(reports))]
+
+    def claim(self, run_id: UUID, stage: Stage, lease: Lease) -> Claim | NoClaim:
+        """Take the right to work on a stage; for a stage with an effect this commits "about to send"."""
+        started, claim_id = monotonic(), uuid4()
+        params = {
+            "run_id": run_id,
+            "stage": stage,
+            "checkpoint": pipeline.BEFORE[stage],
+            "claim_id": claim_id,
+            "process_id": lease.process_id,
+            "limit": CLAIM_LIMIT,
+            "ttl": PROCESS_TTL,
+        }
+        row = self._database.one("claim_triage" if stage is Stage.TRIAGE else "claim_effect", params)
+        if row is None:
+            return NoClaim(False, "no such run")
+        if row.fence is None:
+            return _no_claim(row, stage)
+        return _claim(row, run_id, stage, claim_id, started)
+
+    def complete(self, claim: Claim, finished: Finished, lease: Lease) -> bool:
+        """Save a finished stage; False if the claim was lost."""
+        params = _attempt(claim, lease) | _planned(finished.next_effect)
+        if finished.decision is not None:
+            name, params = "complete_triage", params | _decision(finished)
+        else:
+            name, params = "complete_effect", params | _confirmed(claim, finished)
+        return self._database.one(name, params, COMPLETION_PATIENCE) is not None
+
+    def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:
+        """Save an attempt that did not finish its stage; False if the claim was lost."""
+        carried = timedelta() < settlement.delay <= RETRY_BY_MESSAGE
+        params = _attempt(claim, lease) | {
+            "status": settlement.status,
+            "outcome": settlement.outcome,
+            "delay": settlement.delay,
+            "grace": RELAY_GRACE if carried else timedelta(),
+            "reason": settlement.reason,
+            "waits_on": settlement.waits_on,
+            "effect_key": claim.effect.key if claim.effect else None,
+            "effect_state": settlement.effect_state,
+            "absences": settlement.absences,
+        }
+        return self._database.one("settle", params, COMPLETION_PATIENCE) is not None
+
+
+def _no_claim(row: sqlalchemy.Row[Any], stage: Stage) -> NoClaim:
+    """Why there was nothing to claim, as far as this statement saw it."""
+    passed = stage not in pipeline.stages_from(row.checkpoint)
+    if row.status != "active":
+        return NoClaim(passed and row.status == "done", f"the run is {row.status}")
+    return NoClaim(passed, f"the run is at {row.checkpoint}" if passed else "claimed by another worker, or not yet due")
+
+
+def _claim(row: sqlalchemy.Row[Any], run_id: UUID, stage: Stage, claim_id: UUID, started: float) -> Claim:
+    triage = stage is Stage.TRIAGE
+    return Claim(
+        run_id=run_id,
+        run_key=bytes(row.key),
+        stage=stage,
+        fence=row.fence,
+        claim_id=claim_id,
+        attempt=row.attempt,
+        losses=row.losses,
+        started=started,
+        report=row.report if triage else None,
+        decision=None if triage else row.decision,
+        effect=None if triage else _effect(row),
+    )
+
+
+def _effect(row: sqlalchemy.Row[Any]) -> Effect:
+    return Effect(
+        key=bytes(row.effect_key),
+        tool=row.tool,
+        tool_class=ToolClass(row.tool_class),
+        target=row.target,
+        content=row.content,
+        state=EffectState(row.state),
+        timeout=row.timeout,
+        quarantine=row.quarantine,
+        resent=row.resent,
+        absences=row.absences,
+        wait=row.wait or timedelta(),
+        sent=Sent(row.remote_id, row.remote_url or "") if row.remote_id is not None else None,
+    )
+
+
+def _attempt(claim: Claim, lease: Lease) -> Json:
+    return {
+        "run_id": claim.run_id,
+        "stage": claim.stage,
+        "fence": claim.fence,
+        "claim_id": claim.claim_id,
+        "number": claim.attempt,
+        "process_id": lease.process_id,
+        "seconds": monotonic() - claim.started,
+    }
+
+
+def _decision(finished: Finished) -> Json:
+    if finished.decision is None:
+        raise AssertionError("the triage stage finishes with a decision")
+    decision = finished.decision
+    return {
+        "kind": decision.kind,
+        "severity": decision.severity,
+        "decided_by": decision.decided_by,
+        "decision": Jsonb(decision.model_dump(mode="json")),
+    }
+
+
+def _confirmed(claim: Claim, finished: Finished) -> Json:
+    if claim.effect is None or finished.sent is None:
+        raise AssertionError("a stage with an effect finishes with what was sent")
+    return {
+        "checkpoint": pipeline.AFTER[claim.stage],
+        "effect_key": claim.effect.key,
+        "remote_id": finished.sent.remote_id,
+        "remote_url": finished.sent.remote_url,
+    }
+
+
+def _planned(effect: PlannedEffect | None) -> Json:
+    spec, draft = (effect.spec, effect.draft) if effect else (None, None)
+    return {
+        "next_key": effect and effect.key,
+        "next_stage": effect and effect.stage,
+        "next_tool": spec and spec.name,
+        "next_target": draft and draft.target,
+        "next_tool_class": spec and spec.tool_class,
+        "next_timeout": spec and spec.timeout,
+        "next_quarantine": spec and spec.quarantine,
+        "next_key_window": spec and spec.key_window,
+        "next_content": Jsonb(draft.content) if draft else None,
+    }

@@ -1,0 +1,185 @@
+"""Reading runs: one in full, many in a table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy
+from pydantic import BaseModel, ConfigDict
+
+from triage import errors
+from triage.model import Checkpoint, Stage, Status
+from triage.store.database import Database
+from triage.store.tables import attempt, decision, effect, event, process, report, run
+
+
+class View(BaseModel):
+    """Base of what is shown to people and machines; `model_dump(mode="json")` is the `--json` form."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class RunLine(View):
+    """A run in one line. Times are aware; `ticket` and `notice` are links or ids, None until they are confirmed."""
+
+    id: UUID
+    source: str
+    source_id: str
+    report_kind: str
+    status: Status
+    checkpoint: Checkpoint
+    kind: str | None
+    severity: str | None
+    decided_by: str | None
+    ticket: str | None
+    notice: str | None
+    reason: str | None
+    waits_on: str | None
+    due: datetime
+    attempt: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class AttemptView(View):
+    """One try of a stage. `seconds` is None for one that died with its process."""
+
+    stage: Stage
+    number: int
+    fence: int
+    outcome: str
+    error: str | None
+    seconds: float | None
+    ended_at: datetime
+    process_id: UUID
+
+
+class EffectView(View):
+    """One outbound call and what is known of it."""
+
+    stage: Stage
+    tool: str
+    target: str
+    state: str
+    remote_id: str | None
+    remote_url: str | None
+    sent_at: datetime | None
+    error: str | None
+    content: dict[str, Any]
+
+
+class EventView(View):
+    """What a person did to the run."""
+
+    at: datetime
+    what: str
+    detail: dict[str, Any]
+
+
+class RunStory(View):
+    """Everything known of a run."""
+
+    run: RunLine
+    report: dict[str, Any]
+    decision: dict[str, Any] | None
+    attempts: list[AttemptView]
+    effects: list[EffectView]
+    events: list[EventView]
+
+
+class Runs:
+    """Queries over the tables; nothing here changes anything."""
+
+    def __init__(self, database: Database) -> None:
+        """Reads through the given pool."""
+        self._database = database
+
+    def get(self, run_id: UUID) -> RunLine:
+        """One run.
+
+        Raises:
+            RunNotFound: no run has this id.
+        """
+        found = self._lines(_LINES.where(run.c.id == run_id))
+        if not found:
+            raise errors.RunNotFound(f"there is no run {run_id}")
+        return found[0]
+
+    def story(self, run_id: UUID) -> RunStory:
+        """One run with its report, decision, attempts, effects and events."""
+        line = self.get(run_id)
+        return RunStory(
+            run=line,
+            report=self._content(report, run_id) or {},
+            decision=self._content(decision, run_id),
+            attempts=[AttemptView.model_validate(row) for row in self._of(attempt, run_id, attempt.c.fence)],
+            effects=[EffectView.model_validate(row) for row in self._of(effect, run_id, effect.c.stage)],
+            events=[EventView.model_validate(row) for row in self._of(event, run_id, event.c.id)],
+        )
+
+    def lines(
+        self,
+        *,
+        ids: Sequence[UUID] = (),
+        statuses: Sequence[Status] = (),
+        source: str | None = None,
+        source_id: str | None = None,
+        limit: int = 50,
+    ) -> list[RunLine]:
+        """Runs, newest first, that pass every given filter."""
+        query = _LINES.order_by(run.c.created_at.desc(), run.c.id.desc()).limit(limit)
+        query = query.where(run.c.id.in_(ids)) if ids else query
+        query = query.where(run.c.status.in_(statuses)) if statuses else query
+        query = query.where(run.c.source == source) if source else query
+        query = query.where(run.c.source_id == source_id) if source_id else query
+        return self._lines(query)
+
+    def unfinished(self, ids: Sequence[UUID]) -> int:
+        """How many of these runs still go on by themselves."""
+        query = sqlalchemy.select(sqlalchemy.func.count()).where(run.c.id.in_(ids), run.c.status == Status.ACTIVE)
+        return int(self._database.read(query)[0][0])
+
+    def workers(self) -> list[str]:
+        """The names of the processes that were seen in the last seconds."""
+        recent = process.c.seen_at > sqlalchemy.func.now() - sqlalchemy.text("interval '4 seconds'")
+        return [row.name for row in self._database.read(sqlalchemy.select(process.c.name).where(recent))]
+
+    def _lines(self, query: sqlalchemy.Select[Any]) -> list[RunLine]:
+        return [RunLine.model_validate(row) for row in self._database.read(query)]
+
+    def _content(self, table: sqlalchemy.Table, run_id: UUID) -> dict[str, Any] | None:
+        rows = self._database.read(sqlalchemy.select(table.c.content).where(table.c.run_id == run_id))
+        return rows[0][0] if rows else None
+
+    def _of(
+        self, table: sqlalchemy.Table, run_id: UUID, order: sqlalchemy.Column[Any]
+    ) -> Sequence[sqlalchemy.Row[Any]]:
+        return self._database.read(sqlalchemy.select(table).where(table.c.run_id == run_id).order_by(order))
+
+
+def _object(stage: Stage) -> sqlalchemy.ScalarSelect[Any]:
+    """The link (or id) of a stage's confirmed object."""
+    link = sqlalchemy.func.coalesce(sqlalchemy.func.nullif(effect.c.remote_url, ""), effect.c.remote_id)
+    return sqlalchemy.select(link).where(effect.c.run_id == run.c.id, effect.c.stage == stage).scalar_subquery()
+
+
+_LINES = sqlalchemy.select(
+    run.c.id,
+    run.c.source,
+    run.c.source_id,
+    run.c.report_kind,
+    run.c.status,
+    run.c.checkpoint,
+    decision.c.kind,
+    decision.c.severity,
+    decision.c.decided_by,
+    _object(Stage.CREATE_TICKET).label("ticket"),
+    _object(Stage.NOTIFY).label("notice"),
+    run.c.reason,
+    run.c.waits_on,
+    run.c.due,
+    run.c.attempt,
+    run.c.created_at,
+    run.c.finished_at,
+).select_from(run.outerjoin(decision, decision.c.run_id == run.c.id))

@@ -1,0 +1,16 @@
+-- A person found out what became of an unknown outcome: it happened (the object's id is given), or it did not (no id).
+with freed as (
+    update run set status = 'active', attempt = 0, losses = 0, due = now(), ring_at = now(), rings = 0, reason = null, waits_on = null
+    where id = %(run_id)s and status = 'held'
+        and exists (select from effect where run_id = run.id and state = 'unknown')
+    returning id
+), settled as (
+    update effect set
+        state = case when %(remote_id)s::text is null then 'planned' else 'confirmed' end,
+        remote_id = %(remote_id)s, remote_url = %(remote_url)s, error = null, absences = 0, first_sent_at = null
+    from freed where effect.run_id = freed.id and effect.state = 'unknown'
+), told as (
+    insert into event (run_id, what, detail) select id, 'resolved', %(detail)s from freed
+)
+select run.status, freed.id is not null as changed
+from run left join freed using (id) where run.id = %(run_id)s

@@ -1,0 +1,108 @@
+"""The tables as SQLAlchemy sees them, for reading; `migrations/` defines them with their constraints."""
+
+from sqlalchemy import ARRAY, REAL, BigInteger, Column, DateTime, Integer, Interval, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_Time = DateTime(timezone=True)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key", LargeBinary),
+    Column("source", Text),
+    Column("source_id", Text),
+    Column("report_kind", Text),
+    Column("priority", SmallInteger),
+    Column("checkpoint", Text),
+    Column("status", Text),
+    Column("due", _Time),
+    Column("ring_at", _Time),
+    Column("rings", SmallInteger),
+    Column("attempt", SmallInteger),
+    Column("losses", SmallInteger),
+    Column("trace", Text),
+    Column("fence", BigInteger),
+    Column("claim_id", Uuid),
+    Column("claimed_by", Uuid),
+    Column("claim_until", _Time),
+    Column("reason", Text),
+    Column("waits_on", Text),
+    Column("forked_from", Uuid),
+    Column("created_at", _Time),
+    Column("finished_at", _Time),
+)
+
+report = Table("report", metadata, Column("run_id", Uuid, primary_key=True), Column("content", JSONB))
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("kind", Text),
+    Column("severity", Text),
+    Column("decided_by", Text),
+    Column("content", JSONB),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("fence", BigInteger, primary_key=True),
+    Column("stage", Text),
+    Column("number", SmallInteger),
+    Column("process_id", Uuid),
+    Column("outcome", Text),
+    Column("error", Text),
+    Column("seconds", REAL),
+    Column("ended_at", _Time),
+)
+
+effect = Table(
+    "effect",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("run_id", Uuid),
+    Column("stage", Text),
+    Column("tool", Text),
+    Column("target", Text),
+    Column("tool_class", Text),
+    Column("timeout", Interval),
+    Column("quarantine", Interval),
+    Column("key_window", Interval),
+    Column("content", JSONB),
+    Column("state", Text),
+    Column("claim_id", Uuid),
+    Column("first_sent_at", _Time),
+    Column("sent_at", _Time),
+    Column("deadline", _Time),
+    Column("not_before", _Time),
+    Column("absences", SmallInteger),
+    Column("remote_id", Text),
+    Column("remote_url", Text),
+    Column("error", Text),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("run_id", Uuid),
+    Column("at", _Time),
+    Column("what", Text),
+    Column("detail", JSONB),
+)
+
+process = Table(
+    "process",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text),
+    Column("pid", Integer),
+    Column("stages", ARRAY(Text)),
+    Column("started_at", _Time),
+    Column("seen_at", _Time),
+)

@@ -1,0 +1,1 @@
+"""Adapters to other systems. Each makes one HTTP call per `send`, and leaves retrying to the engine."""

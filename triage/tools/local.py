@@ -1,0 +1,63 @@
+"""The local tracker and the local inbox: tables with a permanent key, for use without any other system."""
+
+from datetime import timedelta
+
+import sqlalchemy
+from psycopg.types.json import Jsonb
+from sqlalchemy import exc
+
+from triage import errors
+from triage.model import Request, Sent, ToolClass, ToolSpec
+
+_FILE = """
+with filed as (
+    insert into {table} (key, target, content) values (%(key)s, %(target)s, %(content)s)
+    on conflict (key) do nothing returning id
+)
+select id from filed union all select id from {table} where key = %(key)s
+"""
+
+
+class LocalTool:
+    """Files into one of the product's own tables; a repeated key returns the first object."""
+
+    def __init__(self, engine: sqlalchemy.Engine, name: str, table: str, prefix: str) -> None:
+        """`engine` autocommits; `table` has key, target and content; ids look like PREFIX-1."""
+        self.spec = ToolSpec(name, ToolClass.KEYED, timeout=timedelta(seconds=10))
+        self._engine = engine
+        self._statement = _FILE.format(table=table)
+        self._prefix = prefix
+
+    def send(self, request: Request) -> Sent:
+        """File the object.
+
+        Raises:
+            OutcomeUnknown: the connection broke; the key makes sending again safe.
+        """
+        params = {
+            "key": bytes.fromhex(request.key),
+            "target": request.target,
+            "content": Jsonb(request.content),
+        }
+        try:
+            with self._engine.connect() as connection:
+                row = connection.exec_driver_sql(self._statement, params).one_or_none()
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            raise errors.OutcomeUnknown(f"{self.spec.name}: Postgres did not answer") from error
+        if row is None:  # another call with this key committed between the two halves of the statement
+            raise errors.OutcomeUnknown(f"{self.spec.name}: filed by a concurrent call")
+        return Sent(f"{self._prefix}-{row.id}")
+
+    def find(self, request: Request) -> Sent | None:
+        """Never asked: the tool has a key."""
+        raise AssertionError(f"{self.spec.name} is keyed: send {request.key} again instead")
+
+
+def tracker(engine: sqlalchemy.Engine) -> LocalTool:
+    """The tracker that needs no other system."""
+    return LocalTool(engine, "local-tracker", "local_ticket", "T")
+
+
+def inbox(engine: sqlalchemy.Engine) -> LocalTool:
+    """The notifier that needs no other system."""
+    return LocalTool(engine, "local-inbox", "local_notice", "N")

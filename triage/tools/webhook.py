@@ -1,0 +1,120 @@
+"""A tool for any system that takes JSON by POST.
+
+It is sent `{"key": ..., "target": ..., **content}`, and answers 2xx with a JSON object that has an `id` and may have a
+`url`. A system that can be asked afterwards answers `GET find_url?marker=<key>` with 200 and a JSON list of objects (or
+one object), each with the `key` it was made with, an `id`, and perhaps a `url`.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from triage.errors import InvalidSetting, NotSent, OutcomeUnknown, Refused
+from triage.model import Json, Request, Sent, ToolClass, ToolSpec
+from triage.tools.connection import Address
+from triage.tools.transport import Answer, Transport, excerpt
+
+LONGEST_ID = 200
+LONGEST_URL = 2_000
+WITH_KEY = {ToolClass.KEYED, ToolClass.WINDOWED}
+TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+class Webhook:
+    """A `Tool` that posts JSON to a fixed URL; the request's target is part of the content."""
+
+    def __init__(self, spec: ToolSpec, url: str, transport: Transport, *, find_url: str = "", secret: str = "") -> None:
+        """Set up without touching the network. `secret` is sent as a bearer token and shown nowhere.
+
+        Raises:
+            InvalidSetting: a URL or the secret cannot be used, or a findable tool has no `find_url`.
+        """
+        self._spec = spec
+        self._url = url
+        self._find_url = find_url
+        self._transport = transport
+        self._headers = _authorization(secret.strip())
+        _check_urls(spec, url, find_url)
+
+    @property
+    def spec(self) -> ToolSpec:
+        """Its name, class and times."""
+        return self._spec
+
+    def send(self, request: Request) -> Sent:
+        """Post once; see `ports.Tool`. The same request always makes the same bytes."""
+        headers = [*self._headers, ("Idempotency-Key", request.key)] if self._has_key else self._headers
+        answer = self._transport.post(self._url, _payload(request), headers, request.deadline)
+        if answer.status == HTTPStatus.CONFLICT and not self._has_key:
+            raise Refused(f"status {answer.status}: {excerpt(answer.body)}")
+        return _sent(answer.fields())
+
+    def find(self, request: Request) -> Sent | None:
+        """Look for the object with this key; see `ports.Tool`.
+
+        Only a 200 with JSON counts as an answer. A 404 does not: it may as well mean that the URL is wrong, and taking
+        it for "absent" would send the request a second time.
+        """
+        if not self._find_url:
+            raise NotSent(f"{self._spec.name} cannot be asked: it has no look-up URL")
+        mark = "&" if "?" in self._find_url else "?"
+        url = f"{self._find_url}{mark}{urlencode({'marker': request.key})}"
+        answer = self._transport.get(url, self._headers, request.deadline)
+        try:
+            hit = next((item for item in _items(answer) if item.get("key") == request.key), None)
+            return None if hit is None else _sent(hit)
+        except OutcomeUnknown as error:
+            raise NotSent(f"the look-up failed: {error}") from error
+
+    @property
+    def _has_key(self) -> bool:
+        return self._spec.tool_class in WITH_KEY
+
+
+def _check_urls(spec: ToolSpec, url: str, find_url: str) -> None:
+    Address.parse(url)
+    if find_url:
+        Address.parse(find_url)
+    elif spec.tool_class is ToolClass.FINDABLE:
+        raise InvalidSetting(f"{spec.name} is findable and needs a look-up URL")
+
+
+def _authorization(secret: str) -> list[tuple[str, str]]:
+    if secret and not TOKEN.fullmatch(secret):
+        raise InvalidSetting("the secret contains characters that a header cannot carry")
+    return [("Authorization", f"Bearer {secret}")] if secret else []
+
+
+def _payload(request: Request) -> bytes:
+    """Canonical JSON. The key and the target are put in last: content must not be able to replace them."""
+    fields = {**request.content, "key": request.key, "target": request.target}
+    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _items(answer: Answer) -> Sequence[Json]:
+    """The objects of a look-up's answer; raises `OutcomeUnknown` if it is neither a list of them nor one."""
+    value: Any = answer.value()
+    items: list[Json] = value if isinstance(value, list) else [value]
+    if answer.status != HTTPStatus.OK or not all(isinstance(item, dict) for item in items):
+        raise OutcomeUnknown(f"status {answer.status}, and no list of objects")
+    return items
+
+
+def _sent(fields: Json) -> Sent:
+    """Read an object; raises `OutcomeUnknown` if it has no id: something was done, and we cannot say what."""
+    remote_id = fields.get("id")
+    if isinstance(remote_id, bool) or not isinstance(remote_id, str | int):
+        raise OutcomeUnknown("the answer has no id")
+    text = str(remote_id)
+    if not 0 < len(text) <= LONGEST_ID or not text.isprintable():
+        raise OutcomeUnknown("the answer's id cannot be kept")
+    return Sent(text, _link(fields.get("url")))
+
+
+def _link(url: object) -> str:
+    """A link that a page may show: http or https, printable, of bounded length; else nothing."""
+    usable = isinstance(url, str) and url.startswith(("http://", "https://")) and url.isprintable()
+    return str(url) if usable and len(str(url)) <= LONGEST_URL else ""

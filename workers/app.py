@@ -1,0 +1,9 @@
+"""The Celery application: `celery -A workers.app worker`."""
+
+import celery
+
+from workers import bootsteps, signals
+
+app = celery.Celery("triage", config_source="celeryconfig", set_as_current=True)
+app.steps["worker"].add(bootsteps.RelayStep)
+signals.connect()

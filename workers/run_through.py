@@ -1,0 +1,160 @@
+"""Carry a run through its stages in one slot.
+
+A hop through the broker costs several times as much as a checkpoint. So after a stage's commit the task goes straight on with the
+next stage, if this worker serves its queue; else the rest of the chain is sent. Spans, events and logs are those of three tasks.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import celery
+import structlog
+from celery import signals
+
+from triage import errors, pipeline, telemetry
+from triage.bootstrap import services
+from triage.engine import Outcome
+from triage.model import Stage
+from triage.store.postgres import RETRY_BY_MESSAGE
+from workers import canvas
+
+log = structlog.get_logger()
+
+STORE_AWAY = timedelta(seconds=3)
+"""After how long a message is tried again whose stage could not be saved, or claimed, because Postgres was away."""
+
+
+class StageEnded(Exception):  # noqa: N818 - the end of a chain, not an error of the program
+    """The run is dead or held: the chain ends here, and Flower shows why."""
+
+
+class Worker:
+    """What is known of the worker that this process is; `controller` is set when it starts."""
+
+    controller: Any = None
+
+    @classmethod
+    def send_event(cls, kind: str, **fields: object) -> None:
+        """Tell Flower and others who listen."""
+        dispatcher = getattr(getattr(cls.controller, "consumer", None), "event_dispatcher", None)
+        if dispatcher is not None and dispatcher.enabled:
+            dispatcher.send(kind, **fields)
+
+
+def work(task: celery.Task, first: Stage, run_id: UUID) -> None:
+    """Work on a stage and on those after it that this worker serves; leave the rest to the chain.
+
+    A worker may die anywhere in here: every stage that was finished is found finished when the message comes again.
+    """
+    stage, inline = first, 0
+    outcome = _run(task, stage, run_id)
+    while outcome.goes_on and (following := _served_here(task, stage)):
+        stage, inline = following, inline + 1
+        with _as_task(task, stage, run_id) as told:
+            outcome = told.outcome = _run(task, stage, run_id)
+    if outcome.retry_in is not None and timedelta() < outcome.retry_in <= RETRY_BY_MESSAGE:
+        raise task.retry(countdown=outcome.retry_in.total_seconds())
+    chain = task.request.chain or []
+    task.request.chain = chain[: len(chain) - inline] if outcome.goes_on else None
+    if outcome.what in {"dead", "held"} and not inline:
+        raise StageEnded(outcome.why)
+
+
+def _served_here(task: celery.Task, stage: Stage) -> Stage | None:
+    """The next stage, if this worker consumes its queue."""
+    following = pipeline.following(stage)
+    return following if following in task.app.amqp.queues.consume_from else None
+
+
+def _run(task: celery.Task, stage: Stage, run_id: UUID) -> Outcome:
+    """One stage. With Postgres away the message comes again; should that fail too, the relay rings."""
+    mine = services()
+    try:
+        outcome = mine.engine.run_stage(run_id, stage, mine.lease)
+    except errors.StoreUnavailable as error:
+        log.warning(telemetry.STAGE, run=str(run_id), stage=stage, outcome="store_away", why=str(error))
+        raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error
+    _log(run_id, stage, outcome)
+    return outcome
+
+
+def _log(run_id: UUID, stage: Stage, outcome: Outcome) -> None:
+    say = log.info if outcome.what in {"finished", "passed"} else log.warning
+    say(
+        telemetry.STAGE,
+        run=str(run_id),
+        stage=stage.value,
+        attempt=outcome.attempt,
+        tool=outcome.tool,
+        outcome=outcome.what,
+        why=outcome.why,
+        seconds=round(outcome.seconds, 4),
+    )
+
+
+class _Told:
+    """Receives the outcome of an inline stage, for its events."""
+
+    outcome: Outcome | None = None
+
+
+@contextmanager
+def _as_task(parent: celery.Task, stage: Stage, run_id: UUID) -> Iterator[_Told]:
+    """Make an inline stage a task in the eyes of signals (so of traces) and events (so of Flower)."""
+    task = parent.app.tasks[canvas.task_name(stage)]
+    task_id, args, told, began = canvas.task_id(run_id, stage), (str(run_id),), _Told(), time.monotonic()
+    task.push_request(
+        id=task_id,
+        args=args,
+        kwargs={},
+        root_id=parent.request.root_id,
+        parent_id=parent.request.id,
+        hostname=parent.request.hostname,
+        delivery_info={"routing_key": stage.value, "exchange": ""},
+    )
+    signals.task_prerun.send(sender=task, task_id=task_id, task=task, args=args, kwargs={})
+    _tell_start(task, task_id, parent)
+    try:
+        yield told
+    finally:
+        _tell_end(task_id, told.outcome, time.monotonic() - began)
+        signals.task_postrun.send(
+            sender=task, task_id=task_id, task=task, args=args, kwargs={}, retval=None, state=_state(told.outcome)
+        )
+        task.pop_request()
+
+
+def _tell_start(task: celery.Task, task_id: str, parent: celery.Task) -> None:
+    Worker.send_event(
+        "task-received",
+        uuid=task_id,
+        name=task.name,
+        args=repr(task.request.args),
+        kwargs="{}",
+        root_id=parent.request.root_id,
+        parent_id=parent.request.id,
+        retries=0,
+        eta=None,
+        expires=None,
+    )
+    Worker.send_event("task-started", uuid=task_id)
+
+
+def _tell_end(task_id: str, outcome: Outcome | None, runtime: float) -> None:
+    state = _state(outcome)
+    if state == "SUCCESS":
+        Worker.send_event("task-succeeded", uuid=task_id, result="None", runtime=runtime)
+    elif state == "RETRY":
+        Worker.send_event("task-retried", uuid=task_id, exception=outcome.why if outcome else "")
+    else:
+        Worker.send_event("task-failed", uuid=task_id, exception=repr(outcome and outcome.why), traceback="")
+
+
+def _state(outcome: Outcome | None) -> str:
+    if outcome is None or outcome.what in {"dead", "held"}:
+        return "FAILURE"
+    return "RETRY" if outcome.retry_in is not None else "SUCCESS"
