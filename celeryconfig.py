@@ -1,7 +1,7 @@
 """Celery's settings as data, derived from the product's settings and its stages.
 
-Each value that is not Celery's default has its reason; most of them close a way in which Celery on Redis loses or doubles
-work. None of them carries the promise: the state in Postgres does.
+Each value that is not Celery's default has its reason; most of them close a way in which Celery on Redis loses or
+doubles work. None of them carries the promise: the state in Postgres does.
 """
 
 from kombu import Queue

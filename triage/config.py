@@ -1,13 +1,14 @@
-"""The settings: one typed object, read from `triage.toml` and `TRIAGE_*`, seen only by `bootstrap` and the entry points."""
+"""The settings: one typed object from `triage.toml` and `TRIAGE_*`, seen only by `bootstrap` and the entry points."""
 
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import ErrorDetails
 
 from triage import errors
 from triage.model import ToolClass
@@ -48,7 +49,9 @@ class Settings(pydantic_settings.BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
     )
 
-    database_url: SecretStr | None = Field(default=None, description="postgresql+psycopg://…; none: the embedded server")
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql+psycopg://…; none: the embedded server"
+    )
     broker_url: SecretStr | None = Field(default=None, description="redis://… or amqp://…; none: the embedded server")
     home: Path = Field(default=Path(".triage"), description="where the embedded servers live")
     rules: Path | None = Field(default=None, description="a rules file; none: the shipped rules")
@@ -76,8 +79,8 @@ class Settings(pydantic_settings.BaseSettings):
         settings_cls: type[pydantic_settings.BaseSettings],
         init_settings: pydantic_settings.PydanticBaseSettingsSource,
         env_settings: pydantic_settings.PydanticBaseSettingsSource,
-        dotenv_settings: pydantic_settings.PydanticBaseSettingsSource,
-        file_secret_settings: pydantic_settings.PydanticBaseSettingsSource,
+        dotenv_settings: pydantic_settings.PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: pydantic_settings.PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[pydantic_settings.PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
         file = pydantic_settings.TomlConfigSettingsSource(settings_cls)
@@ -111,7 +114,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     return "; ".join(_explain_one(found) for found in error.errors(include_url=False, include_input=False))
 
 
-def _explain_one(found: Any) -> str:
+def _explain_one(found: ErrorDetails) -> str:
     name = ".".join(str(part) for part in found["loc"])
     variable = PREFIX + "__".join(str(part).upper() for part in found["loc"])
     where = f"setting {name} (in {FILE}, or {variable})" if name else "settings"

@@ -8,8 +8,8 @@ from triage.ports import Lease, Tool
 def perform(claim: Claim, effect: Effect, tool: Tool, lease: Lease) -> Sent:
     """The confirmed object of this effect.
 
-    The claim has committed "about to send" (or "unknown") before this is called. A worker that dies anywhere in here leaves
-    the effect in that state, and the next claim finds it.
+    The claim has committed "about to send" (or "unknown") before this is called. A worker that dies anywhere in here
+    leaves the effect in that state, and the next claim finds it.
 
     Raises:
         ToolError: what is known of the call instead.

@@ -57,10 +57,10 @@ class Engine:
     def run_stage(self, run_id: UUID, stage: Stage, lease: Lease) -> Outcome:
         """Work on one stage of a run, once, and say how its message ends.
 
-        A worker may die between any two lines. Before `claim` commits, nothing happened. After it, the claim ends with the
-        process and the next one finds the attempt and, for an effect, "about to send". After `complete` commits, the stage
-        is passed for ever. If the process lives but Postgres does not answer, `StoreUnavailable` leaves this function and
-        the claim ends by its deadline.
+        A worker may die between any two lines. Before `claim` commits, nothing happened. After it, the claim ends with
+        the process, and the next one finds the attempt and, for an effect, "about to send". After `complete` commits,
+        the stage is passed for ever. If the process lives but Postgres does not answer, `StoreUnavailable` leaves this
+        function and the claim ends by its deadline.
         """
         claim = self._store.claim(run_id, stage, lease)
         if isinstance(claim, NoClaim):

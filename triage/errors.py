@@ -1,7 +1,7 @@
 """Every error the product raises on purpose.
 
-Each class says with `retryable` whether the same call may succeed later. All of them carry only positional arguments, so
-they survive pickling between processes.
+Each class says with `retryable` whether the same call may succeed later. All of them carry only positional arguments,
+so they survive pickling between processes.
 """
 
 from datetime import timedelta

@@ -218,8 +218,8 @@ class Sent:
 class Effect:
     """One outbound call that changes something, as its claim found it.
 
-    `resent` says that an earlier call with the same key may have been committed. `absences` counts the look-ups that did
-    not find the marker. `wait` is how long from now the quarantine still lasts. `sent` is set once it is confirmed.
+    `resent` says that an earlier call with the same key may have been committed. `absences` counts the look-ups that
+    did not find the marker. `wait` is how long from now the quarantine still lasts. `sent` is set once it is confirmed.
     """
 
     key: bytes
@@ -250,8 +250,8 @@ class PlannedEffect:
 class Claim:
     """The right to work on one stage of a run until it is completed, settled or lost; `fence` proves it.
 
-    `started` is this process's monotonic clock, in seconds, from before the claim was asked for: a deadline counted from
-    it ends before the one that the database counts from its commit. The triage stage gets the report's fields, the
+    `started` is this process's monotonic clock, in seconds, from before the claim was asked for: a deadline counted
+    from it ends before the one that the database counts from its commit. The triage stage gets the report's fields, the
     stages with an effect get the decision's. `losses` counts the attempts in a row that died with their process.
     """
 
@@ -278,7 +278,7 @@ class NoClaim:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a stage came to: the decision (triage) or the confirmed object (the others), and the effect it plans next."""
+    """What a stage came to: the decision (triage) or the confirmed object (the others), and the next stage's effect."""
 
     decision: Decision | None = None
     sent: Sent | None = None

@@ -21,8 +21,8 @@ class Policy:
     longest: timedelta = timedelta(minutes=10)
 
     def delay(self, attempt: int, spread: float) -> timedelta:
-        """The wait after this attempt (from 1); `spread` in 0..1 keeps runs that failed together from coming together."""
-        full = self.first * 2 ** min(attempt - 1, 30)
+        """The wait after this attempt (from 1); `spread` in 0..1 keeps runs that failed together from meeting again."""
+        full: timedelta = self.first * (1 << min(attempt - 1, 30))
         return min(full, self.longest) * (0.5 + spread / 2)
 
 
@@ -48,7 +48,7 @@ def lost_too_often(losses: int, effect: Effect | None, policy: Policy) -> Settle
     reason = f"{losses} workers in a row died or hung at it"
     if effect is not None and _may_be_committed(effect):
         return _hold(errors.NeedsPerson(reason), effect)
-    return Settlement(Status.DEAD, "dead", reason, effect_state=effect and EffectState.PLANNED)
+    return Settlement(Status.DEAD, "dead", reason, effect_state=EffectState.PLANNED if effect else None)
 
 
 def _absent(effect: Effect) -> Settlement:
@@ -74,7 +74,7 @@ def _again(error: Exception, delay: timedelta, effect: Effect | None, waits_on: 
 
 
 def _hold(error: Exception, effect: Effect | None) -> Settlement:
-    state = effect and EffectState.UNKNOWN
+    state = EffectState.UNKNOWN if effect else None
     return Settlement(Status.HELD, "held", _describe(error), waits_on="person", effect_state=state)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 import celery
-import kombu
 from amqp.exceptions import ChannelError
 from kombu import exceptions
+from kombu.connection import Connection
 
 from triage import errors
 from triage.model import Stage
@@ -15,6 +15,8 @@ from triage.store.relay import Ring
 from workers import canvas, trace
 
 TOKEN = "relay-token"  # noqa: S105 - not a secret
+_NO_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+"""A lost broker is tried again at the relay's next turn, not for ever inside one."""
 UNREACHABLE = (exceptions.OperationalError, OSError, exceptions.ConnectionError)
 
 
@@ -24,7 +26,7 @@ class Broker:
     def __init__(self, app: celery.Celery) -> None:
         """Opens nothing yet."""
         self._app = app
-        self._connection: kombu.Connection | None = None
+        self._connection: Connection | None = None
 
     def lengths(self) -> dict[Stage, int]:
         """How many messages wait in each stage's queue.
@@ -66,9 +68,9 @@ class Broker:
             self._connection.release()
             self._connection = None
 
-    def _open(self) -> kombu.Connection:
+    def _open(self) -> Connection:
         if self._connection is None:
-            self._connection = self._app.connection_for_write()
+            self._connection = self._app.connection_for_write(transport_options=_NO_RETRIES)
         return self._connection
 
     @property
@@ -77,7 +79,8 @@ class Broker:
 
     @property
     def _client(self) -> Any:  # noqa: ANN401 - redis.Redis, with the key prefix
-        return self._open().default_channel.client
+        channel: Any = self._open().default_channel
+        return channel.client
 
     def _redis_lengths(self) -> dict[Stage, int]:
         with self._client.pipeline(transaction=False) as pipe:

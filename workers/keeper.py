@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 class Keeper(threading.Thread):
-    """Renews the lease every second. While Postgres is away it goes on trying; the lease itself knows when it is over."""
+    """Renews the lease every second. While Postgres is away it goes on trying; the lease knows when it is over."""
 
     def __init__(self, lease: ProcessLease) -> None:
         """Starts with `start`, which also renews for the first time."""

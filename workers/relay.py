@@ -7,7 +7,6 @@ import psycopg
 import structlog
 
 from triage import config, errors, telemetry
-from triage.model import Stage
 from triage.store.relay import RelayStore
 from workers.broker import Broker
 
@@ -23,8 +22,8 @@ CHANNEL = "triage_due"
 class Relay(threading.Thread):
     """The backlog lives in Postgres; the broker holds a window between a low and a high mark.
 
-    Nothing here is needed for correctness but that it goes on: every statement may be lost, repeated or done by two at once,
-    at the price of a message too many.
+    Nothing here is needed for correctness but that it goes on: every statement may be lost, repeated or done by two at
+    once, at the price of a message too many.
     """
 
     def __init__(self, store: RelayStore, broker: Broker, settings: config.Settings, database_url: str) -> None:

@@ -1,7 +1,8 @@
 """Carry a run through its stages in one slot.
 
-A hop through the broker costs several times as much as a checkpoint. So after a stage's commit the task goes straight on with the
-next stage, if this worker serves its queue; else the rest of the chain is sent. Spans, events and logs are those of three tasks.
+A hop through the broker costs several times as much as a checkpoint. So after a stage's commit the task goes straight on
+with the next stage, if this worker serves its queue; else the rest of the chain is sent. Spans, events and logs are those
+of three tasks.
 """
 
 import time
@@ -28,7 +29,7 @@ STORE_AWAY = timedelta(seconds=3)
 """After how long a message is tried again whose stage could not be saved, or claimed, because Postgres was away."""
 
 
-class StageEnded(Exception):  # noqa: N818 - the end of a chain, not an error of the program
+class StageEnded(Exception):
     """The run is dead or held: the chain ends here, and Flower shows why."""
 
 

@@ -14,7 +14,7 @@ _keepers: list[Keeper] = []
 
 
 def connect() -> None:
-    """Threads workers run tasks in the process that gets `worker_init`; prefork workers in those that get the other one."""
+    """Threads workers run tasks in the process that gets `worker_init`, prefork workers in those that get the other."""
     signals.setup_logging.connect(_set_up_logs, weak=False)
     signals.worker_init.connect(_begin, weak=False)
     signals.worker_shutdown.connect(_end, weak=False)

@@ -1,8 +1,8 @@
 """Keeps a worker alive when its Redis connection drops.
 
-Celery 5.7.0 closes the connection while its channel still wants to give unacknowledged messages back; the channel then asks a
-client that is gone for its host name, and the AttributeError ends the worker. Raising what it expects from a lost connection
-makes it reconnect; the messages come back by themselves. To be dropped when this is mended upstream.
+Celery 5.7.0 closes the connection while its channel still wants to give unacknowledged messages back; the channel then
+asks a client that is gone for its host name, and the AttributeError ends the worker. Raising what it expects from a lost
+connection makes it reconnect; the messages come back by themselves. To be dropped when this is mended upstream.
 """
 
 from typing import Any
@@ -11,16 +11,16 @@ from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 
-class SafeChannel(redis.Channel):  # type: ignore[misc]
+class SafeChannel(redis.Channel):
     """A channel that reports a closed connection as a connection error."""
 
-    def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
+    def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - kombu's signature
         if self.connection is None or getattr(self.connection, "client", None) is None:
             raise RedisConnectionError("channel closed after the broker connection was lost")
         return super()._connparams(asynchronous=asynchronous)
 
 
-class SafeTransport(redis.Transport):  # type: ignore[misc]
+class SafeTransport(redis.Transport):
     """The Redis transport with safe channels; chosen in `celeryconfig.py`."""
 
     Channel = SafeChannel

@@ -158,9 +158,10 @@ def test_a_late_commit_does_not_outlive_a_reset(server: ToolServer) -> None:
 def test_a_scripted_reset_comes_before_the_body_is_read(server: ToolServer) -> None:
     """The connection is reset on the head alone, and counts as an attempt."""
     server.script("blind/a", FaultKind.RESET_BEFORE)
-    with raw(server) as client, pytest.raises(ConnectionResetError):
+    with raw(server) as client:
         client.sendall(b"POST /blind/a HTTP/1.1\r\ncontent-length: 10\r\n\r\n")
-        client.recv(1)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
     entry = server.entry("blind/a")
     assert (entry.attempts, entry.commits) == (1, 0)
 
@@ -193,7 +194,7 @@ def test_a_request_in_pieces_is_put_together(server: ToolServer) -> None:
         assert client.recv(1000).startswith(b"HTTP/1.1 201")
         client.sendall(message * 2)
         time.sleep(0.1)
-        assert [line[:12] for line in client.recv(1000).split(b"\r\n") if b"HTTP" in line] == [b"HTTP/1.1 201"] * 2
+        assert client.recv(1000).count(b"HTTP/1.1 201") == 2
     assert server.entry("blind/a") == Entry(commits=3, attempts=3)
 
 
@@ -234,7 +235,7 @@ def test_slow_answers_arrive_whole(server: ToolServer) -> None:
 
 def test_a_taken_port_is_an_error(server: ToolServer) -> None:
     """A server that cannot listen says so when it is entered."""
-    with pytest.raises(OSError), ToolServer(port=urlsplit(server.url).port or 0):
+    with pytest.raises(OSError, match="in use"), ToolServer(port=urlsplit(server.url).port or 0):
         pass
 
 

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,18 @@ def empty(tmp_path: Path) -> Iterator[Path]:
     yield folder
     stop(folder)
     assert not _processes(folder)
+
+
+@pytest.fixture
+def weaker_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let guards start without a feature of the kernel, named by an assignment in `triage.local.account`."""
+
+    def weaken(assignment: str) -> None:
+        code = f"import triage.local.account\ntriage.local.account.{assignment}\n"
+        (tmp_path / "sitecustomize.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    return weaken
 
 
 def test_a_first_start_gives_two_working_servers(empty: Path) -> None:
@@ -210,18 +223,18 @@ def test_a_killed_server_comes_back_at_the_same_address(home: Path, name: str) -
             connection.execute("create table kept as select 42 as answer")
         _valkey(lease).set("kept", "42")
         killed = _pid(home, name)
+        assert killed
         os.kill(killed, signal.SIGKILL)
-        _eventually(lambda: status(home).running and _pid(home, name) != killed)
+        _eventually(lambda: _pid(home, name) not in {killed, None})
         assert _query(lease, "select answer from kept") == (42,)
         assert _valkey(lease).get("kept") == b"42"
 
 
 def test_a_first_start_killed_half_way_leaves_no_half_data(empty: Path) -> None:
     """When client, guard and initdb are killed while the data folder is made, the next start succeeds."""
-    client = _spawn(empty)
-    _eventually(lambda: any("initdb" in process.name() for process in _processes(empty)))
-    client.kill()
-    client.wait()
+    with _spawn(empty) as client:
+        _eventually(lambda: any("initdb" in process.name() for process in _processes(empty)))
+        client.kill()
     _kill_guard(empty)
     _eventually(lambda: not _processes(empty))
     assert not (empty / "postgres").exists()
@@ -319,6 +332,48 @@ def test_a_used_process_id_does_not_stop_postgres(home: Path) -> None:
         bystander.wait()
 
 
+def test_servers_left_by_a_killed_guard_are_ended(home: Path, weaker_system: Callable[[str], None]) -> None:
+    """Where the kernel does not end the servers of a killed guard, the next start and stop do, without a loss."""
+    weaker_system("_prctl = None")
+    with attach(home) as lease:
+        with psycopg.connect(_dsn(lease), autocommit=True) as connection:
+            connection.execute("create table kept as select 42 as answer")
+        before = _pid(home, "postgres")
+        _kill_guard(home)
+        assert before in _pids(home)
+        with attach(home) as again:
+            assert before not in _pids(home)
+            assert _query(again, "select answer from kept") == (42,)
+            _kill_guard(home)
+            stop(home)
+            assert not _processes(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must change its account")
+def test_root_without_namespaces_becomes_nobody(weaker_system: Callable[[str], None]) -> None:
+    """Where root may not make a user namespace, PostgreSQL runs as nobody."""
+    weaker_system("_unshare = None")
+    with tempfile.TemporaryDirectory() as reachable:
+        Path(reachable).chmod(0o755)
+        home = Path(reachable) / "home"
+        with attach(home) as lease:
+            assert _query(lease, "select 1") == (1,)
+            assert psutil.Process(_pid(home, "postgres")).username() == "nobody"
+        stop(home)
+        assert not _processes(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must change its account")
+def test_root_without_namespaces_is_told_about_a_closed_folder(
+    empty: Path, weaker_system: Callable[[str], None]
+) -> None:
+    """Where nobody cannot reach the folder, the error says so."""
+    weaker_system("_unshare = None")
+    empty.parent.chmod(0o700)
+    with pytest.raises(LocalError, match="`nobody` cannot reach"):
+        attach(empty)
+
+
 def _dsn(lease: Lease) -> str:
     return lease.endpoints.database_url.replace("postgresql+psycopg", "postgresql")
 
@@ -356,8 +411,8 @@ def _client(home: Path) -> Iterator[subprocess.Popen[str]]:
         yield client
 
 
-def _pid(home: Path, name: str) -> int:
-    return next(server.pid or 0 for server in status(home).servers if server.name == name)
+def _pid(home: Path, name: str) -> int | None:
+    return next(server.pid for server in status(home).servers if server.name == name)
 
 
 def _kill_guard(home: Path) -> None:
@@ -380,6 +435,10 @@ def _processes(home: Path) -> list[psutil.Process]:
         if (named or works_in.is_relative_to(home)) and CLIENT not in process.cmdline():
             found.append(process)
     return found
+
+
+def _pids(home: Path) -> set[int]:
+    return {process.pid for process in _processes(home)}
 
 
 def _eventually(condition: Callable[[], bool]) -> None:

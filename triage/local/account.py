@@ -137,8 +137,9 @@ def _can_run(programs: Path, account: Account) -> bool:
 
 
 def _try(command: list[str], account: Account) -> bool:
+    options = account.options(SIGKILL)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=10, check=False, **account.options(SIGKILL))
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False, **options)  # noqa: S603 - our own
     except (OSError, subprocess.SubprocessError):
         return False
     return done.returncode == 0

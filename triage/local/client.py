@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from triage.local import home as homes
 from triage.local import locks, postgres, server, state, valkey
 from triage.local.errors import LocalError
+from triage.local.home import GUARD
 from triage.local.ports import HOST
 from triage.local.waiting import Deadline, wait_until
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from triage.local.home import Home
     from triage.local.state import State
 
-GUARD = "guard"
 START_LIMIT = timedelta(seconds=30)
 STOP_LIMIT = timedelta(seconds=20)
 
@@ -193,7 +193,7 @@ def _live_state(place: Home, deadline: Deadline) -> State:
 def _launch_guard(place: Home, deadline: Deadline) -> None:
     log = place.open_log(GUARD)
     try:
-        guard = subprocess.run(
+        guard = subprocess.run(  # noqa: S603 - our own
             [sys.executable, "-P", "-m", "triage.local.guard", str(place.root)],
             cwd="/",
             env=_environment(),

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from triage.local import locks, postgres, server, state, valkey
 from triage.local.errors import LocalError
-from triage.local.home import Home
+from triage.local.home import GUARD, Home
 from triage.local.server import Server
 from triage.local.waiting import Deadline
 
 if TYPE_CHECKING:
     from types import FrameType
 
-GUARD = "guard"
 ROUND_S = 0.25
 # Long enough for a client that only looks at the lock to let go of it.
 LOCK_PATIENCE = timedelta(milliseconds=200)
@@ -82,7 +81,7 @@ class Guard:
             log.warning("%s", error)
 
     def _publish(self) -> None:
-        servers = {one.program.name: one.running for one in self._servers}
+        servers = {one.program.name: one.running for one in self._servers if one.running}
         self._published = state.publish(self._home.state, state.State(os.getpid(), servers))
         log.info("running: %s", servers)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+GUARD = "guard"
 LOG_LIMIT_BYTES = 2_000_000
 
 
@@ -63,11 +64,14 @@ class Home:
         return self.root / f"{server}.password"
 
     def password(self, server: str) -> str:
-        """Return a server's password (48 hexadecimal digits), made up at the first call."""
+        """Return a server's password, 48 hexadecimal digits."""
+        return self.password_file(server).read_text()
+
+    def make_password(self, server: str) -> None:
+        """Make a password up for a server that has none yet."""
         path = self.password_file(server)
         if not path.exists():
             write_private(path, secrets.token_hex(24))
-        return path.read_text()
 
     def open_log(self, writer: str) -> int:
         """Open a log file for appending and return its descriptor; a long one is set aside as `.log.1` first."""

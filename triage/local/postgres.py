@@ -103,7 +103,7 @@ def _create(home: Home, programs: Path, runs_as: Account, major: int) -> None:
     Not synced to disk here, which costs most of the time: within seconds the system does it, and there is nothing
     in it yet to lose.
     """
-    home.password(NAME)
+    home.make_password(NAME)
     runs_as.give(home.password_file(NAME))
     fresh = home.root / f"{NAME}.new-{secrets.token_hex(4)}"
     options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(home.password_file(NAME)), "--no-sync"]
@@ -118,7 +118,7 @@ def _create(home: Home, programs: Path, runs_as: Account, major: int) -> None:
 def _run_initdb(home: Home, command: list[str], runs_as: Account) -> None:
     log = home.open_log(NAME)
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own
             command,
             cwd=home.root,
             stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 START_LIMIT = timedelta(seconds=25)
 LEFTOVER_LIMIT = timedelta(seconds=10)
-LEFTOVER_PATIENCE = timedelta(seconds=2)
+LEFTOVER_PATIENCE = timedelta(seconds=1)
 # How long to wait after the first, the second and the last of a program's `end_signals`: 18 s in all.
 STOP_LIMITS = (timedelta(seconds=12), timedelta(seconds=4), timedelta(seconds=2))
 PORT_TRIES = 3
@@ -62,9 +62,10 @@ class Server:
     """A program and its process, if it runs. Use from the main thread only."""
 
     def __init__(self, program: Program, port: int | None) -> None:
-        """Start nothing yet; `port` is the one used last, if any."""
+        """Start nothing yet; `port` is the one used last, if any. `running` is what the last start came to."""
         self.program = program
-        self._port = port
+        self.running: Running | None = None
+        self._port = ports.choose(port)
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
         self._started_s = 0.0
@@ -73,13 +74,6 @@ class Server:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
-
-    @property
-    def running(self) -> Running:
-        """What to publish about the running server."""
-        assert self._process is not None  # noqa: S101 - only a started server is published
-        assert self._port is not None  # noqa: S101
-        return Running(self.program.version, self._port, self._process.pid)
 
     @property
     def due(self) -> bool:
@@ -94,13 +88,14 @@ class Server:
         """
         self._count_failure()
         for _ in range(PORT_TRIES):
-            self._spawn()
+            pid = self._spawn()
             in_time = wait_until(self._settled, Deadline(START_LIMIT))
             if in_time and self.alive:
+                self.running = Running(self.program.version, self._port, pid)
                 return
             failure = self._failed(f"ended with code {self._code}" if in_time else "did not answer in time")
             stop([self])
-            if ports.is_free(self._port or 0):
+            if ports.is_free(self._port):
                 raise failure
         # Somebody else took the port between the choice and the start, three times.
         raise failure
@@ -121,20 +116,20 @@ class Server:
         self._failures = 0 if first or calm else self._failures + 1
         self._started_s = now
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> int:
         try:
-            self._spawn_under_lock()
+            return self._spawn_under_lock()
         except (OSError, subprocess.SubprocessError) as error:
             how = f"could not be started: {error}"
             raise self._failed(how) from error
 
-    def _spawn_under_lock(self) -> None:
+    def _spawn_under_lock(self) -> int:
         home, program = self.program.home, self.program
         lock = take_over(home, program.name, program.end_signals[0])
         log = home.open_log(program.name)
         try:
             self._port = ports.choose(self._port)
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own
                 program.command(self._port),
                 cwd=home.data(program.name),
                 stdin=subprocess.DEVNULL,
@@ -146,12 +141,13 @@ class Server:
                 **program.account.options(program.end_signals[0]),
             )
             locks.note_pid(lock, self._process.pid)
+            return self._process.pid
         finally:
             os.close(log)
             os.close(lock)
 
     def _settled(self) -> bool:
-        return not self.alive or self.program.answers(self._port or 0)
+        return not self.alive or self.program.answers(self._port)
 
     def _failed(self, how: str) -> LocalError:
         name = self.program.name
@@ -172,7 +168,7 @@ def take_over(home: Home, name: str, polite: Signals) -> int:
     """Wait until nothing of an earlier server runs; return the descriptor of its lock.
 
     Usually the kernel has told it to end when its guard died. Where it does not (macOS), it is asked here after
-    2 s. Raises LocalError if it still runs after 10 s.
+    1 s. Raises LocalError if it still runs after 10 s.
     """
     path = home.lock(name)
     lock = locks.take(path, locks.EXCLUSIVE, Deadline(LEFTOVER_PATIENCE))
@@ -193,9 +189,9 @@ def version(command: list[str]) -> str:
     Raises LocalError if it cannot be run.
     """
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - our own
     except (OSError, subprocess.SubprocessError) as error:
         message = f"{command[0]} cannot be run on this machine: {error}. Remove it or install another one."
         raise LocalError(message) from error
-    found = re.search(r"\d+(\.\d+)+", printed)
-    return found.group() if found else printed.strip()
+    found = re.search(r"\d+(\.\d+)+", done.stdout)
+    return found.group() if found else done.stdout.strip()

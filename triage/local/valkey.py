@@ -60,6 +60,7 @@ def prepare(home: Home) -> Valkey:
     path = discovery.find_valkey()
     version = server.version([str(path), "--version"])
     home.data(NAME).mkdir(mode=0o700, exist_ok=True)
+    home.make_password(NAME)
     write_private(_config(home), CONFIG.format(password=home.password(NAME)))
     return Valkey(home, path, version, Account.OWN)
 

@@ -24,6 +24,8 @@ def plan_ticket(report: Report, decision: Decision, target: str) -> Draft:
 
 
 def _body(report: Report, decision: Decision) -> str:
-    origin = f"Reported in {report.source} as {report.source_id}" + (f" by {report.reporter}" if report.reporter else "")
-    lines = [report.body or "(no description)", "", "---", origin, report.url, f"Triage: {decision.reason}"]
-    return "\n".join(line for line in lines if line is not None)
+    origin = f"Reported in {report.source} as {report.source_id}" + (
+        f" by {report.reporter}" if report.reporter else ""
+    )
+    footer = [origin, *([report.url] if report.url else []), f"Triage: {decision.reason}"]
+    return "\n".join([report.body or "(no description)", "", "---", *footer])

@@ -1,1 +1,1 @@
-"""The state in Postgres: one SQL file per transition in `statements/`, each one statement, one round trip, one commit."""
+"""The state in Postgres: one SQL file per transition in `statements/`, each one round trip and one commit."""

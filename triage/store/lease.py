@@ -13,8 +13,8 @@ from triage.store.database import Database
 RENEWAL = timedelta(seconds=1)
 """How often the row is renewed."""
 OWN_LIMIT = timedelta(seconds=3)
-"""After so long without a renewal the process holds itself for dead: sooner than the others do (`PROCESS_TTL`), by more than
-two clocks can drift apart in that time."""
+"""After so long without a renewal the process holds itself for dead: sooner than the others do (`PROCESS_TTL`), by more
+than two clocks can drift apart in that time."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
 
@@ -35,7 +35,9 @@ class ProcessLease:
         Raises:
             StoreUnavailable: it could not be renewed; soon this process holds itself for dead.
         """
-        asked = time.clock_gettime(_CLOCK)  # from before the statement: the others count from its commit, which is later
+        asked = time.clock_gettime(
+            _CLOCK
+        )  # from before the statement: the others count from its commit, which is later
         self._database.all("keep_alive", self._row, patience=timedelta())
         self._alive_until = asked + OWN_LIMIT.total_seconds()
 

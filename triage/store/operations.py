@@ -53,7 +53,7 @@ class Operations:
         }
         row = self._change("resolve", run_id, found)
         if not row.changed:
-            raise errors.NotAllowed(f"run {run_id} is {row.status} and waits for nobody to resolve an unknown outcome")
+            raise errors.NotAllowed(f"run {run_id} is {row.status}: it has no unknown outcome to be resolved")
 
     def fork(self, run_id: UUID, stage: Stage) -> Submitted:
         """A new run of the same report from `stage` on, with what this run had before that stage.

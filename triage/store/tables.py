@@ -1,6 +1,20 @@
 """The tables as SQLAlchemy sees them, for reading; `migrations/` defines them with their constraints."""
 
-from sqlalchemy import ARRAY, REAL, BigInteger, Column, DateTime, Integer, Interval, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()

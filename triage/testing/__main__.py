@@ -19,17 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", type=json.loads, default={}, help='such as {"delay": 0.05}')
     parser.add_argument("--until-eof", action="store_true", help="also end when standard input is closed")
     options = parser.parse_args(arguments)
-    asyncio.run(_serve(Settings(**options.settings), options.port, options.until_eof))
+    asyncio.run(_serve(options))
     return 0
 
 
-async def _serve(settings: Settings, port: int, until_eof: bool) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if until_eof:
+    if options.until_eof:
         loop.add_reader(sys.stdin, _at_eof, stop.set)
-    await serve(settings, port, _announce, stop)
+    await serve(Settings(**options.settings), options.port, _announce, stop)
 
 
 def _at_eof(stop: Callable[[], None]) -> None:
@@ -39,7 +39,8 @@ def _at_eof(stop: Callable[[], None]) -> None:
 
 
 def _announce(url: str) -> None:
-    print(json.dumps({"url": url, "pid": os.getpid()}), flush=True)
+    sys.stdout.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ BEHAVIOUR: dict[FaultKind, Callable[[Call], object]] = {
     FaultKind.ERROR_BEFORE: lambda call: call.fail(HTTPStatus.INTERNAL_SERVER_ERROR),
     FaultKind.ERROR_AFTER: _error_after,
     FaultKind.GARBAGE: _garbage,
-    FaultKind.HANG: lambda call: None,
+    FaultKind.HANG: lambda _: None,
     FaultKind.HANG_AFTER_COMMIT: lambda call: call.work(),
     FaultKind.RESET_BEFORE: lambda call: call.link.reset(),
     FaultKind.SLOW: _slow,

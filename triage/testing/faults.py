@@ -86,8 +86,7 @@ class Schedule:
 
     def draw(self, endpoint: str, key: str, nth: int) -> Fault:
         """The fault for the `nth` call with this key."""
-        # Reproducible on purpose, and no secret.
-        chance = random.Random(f"{self.seed}:{endpoint}:{key}:{nth}").random()
+        chance = random.Random(f"{self.seed}:{endpoint}:{key}:{nth}").random()  # noqa: S311 - to be repeated
         for kind, rate in self.rates.items():
             chance -= rate
             if chance < 0:

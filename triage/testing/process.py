@@ -26,12 +26,10 @@ class ToolProcess(Controls):
         """Start, and return once it listens; raises RuntimeError if it ended instead."""
         command = [sys.executable, "-m", "triage.testing", "--port", str(self._port), "--until-eof"]
         options = ["--settings", json.dumps(self._settings)]
-        self._process = subprocess.Popen([*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the tool server ended with status {self._process.wait(STOP_TIMEOUT)}")
-        self.url = json.loads(line)["url"]
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.url = json.loads(self._first_line())["url"]
         return self
 
     def __exit__(
@@ -44,3 +42,10 @@ class ToolProcess(Controls):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
+
+    def _first_line(self) -> str:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            self._process.communicate()
+            raise RuntimeError(f"the tool server ended with status {self._process.returncode}")
+        return line

@@ -78,7 +78,7 @@ class Link(asyncio.Protocol):
         """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Called by asyncio. What the app has in hand goes on: a server does not notice that its client left."""
         self._calm()
 
@@ -114,13 +114,13 @@ class Link(asyncio.Protocol):
         except ValueError as error:
             self._buffer.clear()
             self.answer(HTTPStatus.BAD_REQUEST, str(error).encode())
-            return self._transport.close()
+            self._transport.close()
+            return
         if complete:
             self._hand_over()
         elif (self._buffer or self._arrival) and self._patience is None:
             loop = asyncio.get_running_loop()
             self._patience = loop.call_later(self._app.read_timeout, self.drop)
-        return None
 
     def _read(self) -> bool:
         """Whether a whole request is there."""
@@ -160,7 +160,8 @@ class Link(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if not rest:
-            return self._next()
+            self._next()
+            return
         size = max(1, len(rest) // DRIBBLES)
         pause = seconds * size / len(rest)
         self._transport.write(rest[:size])

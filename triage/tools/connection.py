@@ -141,7 +141,8 @@ class Connection:
     def compose(self, outgoing: Outgoing) -> bytes:
         """The bytes of a request; raises ValueError for headers that HTTP does not allow."""
         address, body = outgoing.address, outgoing.body
-        headers = [("Host", address.authority), ("Content-Length", str(len(body))), *outgoing.headers]
+        length = [] if outgoing.method == "GET" else [("Content-Length", str(len(body)))]
+        headers = [("Host", address.authority), *length, *outgoing.headers]
         try:
             start = h11.Request(method=outgoing.method, target=address.target, headers=headers)
         except h11.LocalProtocolError as error:

@@ -16,7 +16,7 @@ with old as (
     from old join effect on effect.run_id = old.id and effect.stage = %(stage)s
     where run.id = old.id and old.status = 'active' and old.checkpoint = %(checkpoint)s and old.due <= now()
         and (old.claim_id is null or old.claim_id = %(claim_id)s or old.claim_until <= now()
-            or not exists (select from process where id = old.claimed_by and seen_at > now() - %(ttl)s))
+            or not process_alive(old.claimed_by, %(ttl)s))
     returning run.id, run.fence, run.attempt, run.losses
 ), move as (
     select e.key, case

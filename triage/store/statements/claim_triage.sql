@@ -15,7 +15,7 @@ with async as materialized (
     from old
     where run.id = old.id and old.status = 'active' and old.checkpoint = 'received' and old.due <= now()
         and (old.claim_id is null or old.claim_id = %(claim_id)s or old.claim_until <= now()
-            or not exists (select from process where id = old.claimed_by and seen_at > now() - %(ttl)s))
+            or not process_alive(old.claimed_by, %(ttl)s))
     returning run.id, run.fence, run.attempt, run.losses
 ), lost as (
     insert into attempt (run_id, fence, stage, number, process_id, outcome)

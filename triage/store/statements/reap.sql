@@ -1,7 +1,7 @@
 -- Removes processes that were not seen in time and makes what they claimed due to be rung at once. Their claims end
 -- because their row is gone; the claim that follows decides what became of an effect.
 with gone as (
-    delete from process where seen_at <= now() - %(ttl)s returning id, name
+    delete from process where not process_alive(id, %(ttl)s) returning id, name
 ), freed as (
     update run set ring_at = least(ring_at, greatest(due, now()))
     from gone where claimed_by = gone.id and status = 'active'

@@ -119,6 +119,15 @@ create table process (
     seen_at timestamptz not null default now()
 ) with (fillfactor = 50);
 
+-- A process is alive while it is seen. After the database itself was away, nobody could be seen for a while: then every
+-- process gets a whole `ttl` from the database's start, or else live workers would lose the calls they are in.
+create function process_alive(process_id uuid, ttl interval) returns boolean language sql stable as $$
+    select exists (
+        select from process
+        where id = process_id and (seen_at > now() - ttl or pg_postmaster_start_time() > now() - ttl)
+    )
+$$;
+
 -- Which process's relay rings; a lease, so that a paused one cannot keep it.
 create table relay (
     id boolean primary key default true check (id),

@@ -1,0 +1,73 @@
+# `make help` lists what there is. Everything works on a fresh machine with Python 3.11 or newer and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export TRIAGE_HOME ?= .triage
+CELERY := $(BIN)/celery -A workers.app
+WORKER := $(CELERY) worker --pool threads --without-mingle --without-gossip --loglevel INFO
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+
+##@ Use
+
+demo: install  ## File the sample reports with a private Postgres and Redis; again: nothing new is filed
+	@$(BIN)/triage demo
+
+up: install  ## Local stack in the foreground: Postgres, Redis, a worker for each core, Flower
+	@$(BIN)/triage local start > /dev/null && deploy/flower-login
+	@$(BIN)/honcho --procfile deploy/Procfile start --concurrency servers=1,worker=$(CORES),flower=1 & \
+	  echo $$! > $(TRIAGE_HOME)/up.pid; trap 'kill $$! 2> /dev/null' INT TERM; wait $$!; wait; \
+	  rm -f $(TRIAGE_HOME)/up.pid; $(BIN)/triage local stop > /dev/null
+
+down: install  ## Stop what `make up` runs, and the local servers
+	@test ! -s $(TRIAGE_HOME)/up.pid || kill $$(cat $(TRIAGE_HOME)/up.pid) 2> /dev/null || true
+	@$(BIN)/triage local stop
+
+worker: install  ## One worker in the foreground
+	@$(WORKER) --hostname triage$$$$@%h
+
+flower: install  ## Flower on loopback, with a generated login
+	@deploy/flower-login
+	@FLOWER_BASIC_AUTH=$$(cat $(TRIAGE_HOME)/flower-login) $(CELERY) flower --address=127.0.0.1 --port=5555 --purge-offline-workers=300
+
+##@ Develop
+
+install: .venv/installed  ## Create .venv with the locked dependencies
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked dependencies into .venv (about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:  ## Resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+
+format: install  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --quiet --fix .
+
+lint: install  ## Format, lint, types, import contracts, size budgets
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.budgets
+
+test: install  ## All tests, on real servers that they start themselves
+	@$(BIN)/python -m pytest
+
+check: lint test  ## Everything that must hold before a change lands
+
+FILE ?= ../shared/data/seamonkey-bugs.csv
+test-real: install  ## File a CSV of real reports twice and count: make test-real FILE=reports.csv
+	@$(BIN)/python -m tests.real $(FILE)
+
+bench: install  ## Speed beside a bare Celery chain on the same servers
+	@$(BIN)/python -m tests.bench
+
+help:  ## This list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo up down worker flower install lock format lint test check test-real bench help
