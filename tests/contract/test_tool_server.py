@@ -115,6 +115,15 @@ def test_a_schedule_depends_on_seed_and_key_alone(server: ToolServer) -> None:
     assert len(struck(keys)) == pytest.approx(30, abs=15)
 
 
+def test_a_schedule_leaves_look_ups_alone(server: ToolServer) -> None:
+    """Chance strikes posts only, so that what happened can always be asked."""
+    server.schedule(1, {"refuse": 1.0})
+    with raw(server) as client:
+        client.sendall(b"GET /findable/a?marker=k HTTP/1.1\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert post(server, "findable/a")[0] == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 def test_an_unknown_fault_is_not_accepted(server: ToolServer) -> None:
     """A misspelt fault, setting or rate is an error, and none of that wish holds."""
     with pytest.raises(ValueError, match="comit"):

@@ -131,7 +131,7 @@ def test_a_second_client_joins(home: Path) -> None:
     first = attach(home)
     begun = time.monotonic()
     with attach(home) as second:
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 1
         assert second.endpoints == first.endpoints
         first.close()
         time.sleep(1)

@@ -201,6 +201,16 @@ def test_a_definite_status_stands_although_its_body_breaks_off(transport: Transp
     assert caught.value.retry_after == timedelta(seconds=3)
 
 
+def test_an_endless_error_text_is_cut_short(transport: Transport) -> None:
+    """Of a refusal's body no more than an excerpt is waited for."""
+    endless = dribbling(b"HTTP/1.1 422 No\r\n\r\n" + b"x" * 10_000, b"x")
+    start = time.monotonic()
+    with serving(endless) as seen, pytest.raises(Refused) as caught:
+        post(transport, seen.url, patience=3)
+    assert time.monotonic() - start < 1
+    assert len(str(caught.value)) < EXCERPT + 20
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

@@ -28,6 +28,7 @@ DATABASE = "triage"
 INITDB_LIMIT_S = 25
 BUILTIN_LOCALE_SINCE = 17
 IO_METHOD_SINCE = 18
+STATUS_LINE = 7  # of postmaster.pid, counted from 0
 # Small, because many may run on one machine; durable, because they hold real data.
 SETTINGS = {
     "listen_addresses": HOST,
@@ -58,6 +59,9 @@ class Postgres(server.Program):
 
     def answers(self, port: int) -> bool:
         """Say whether our password opens the server; makes the database `triage` when it is missing."""
+        # Asked first, because a server that is still recovering writes every refused connection to its log.
+        if not _says_ready(self.home.data(NAME)):
+            return False
         try:
             with self._connect(port) as connection:
                 query = "select 1 from pg_database where datname = %s"
@@ -146,6 +150,14 @@ def _check_version(data: Path, version: str) -> None:
             f"Install PostgreSQL {made_by} to use it, or move the folder away to begin with an empty one."
         )
         raise LocalError(message)
+
+
+def _says_ready(data: Path) -> bool:
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
 
 def _forget_stranger(data: Path) -> None:
