@@ -116,7 +116,7 @@ def _delay(error: Exception, attempt: int, effect: Effect | None, policy: Policy
         return max(error.retry_after, backoff)
     unknown = isinstance(error, errors.OutcomeUnknown) and effect is not None
     if unknown and effect is not None and effect.tool_class is ToolClass.FINDABLE:
-        return effect.quarantine
+        return effect.timeout + effect.quarantine  # counted from the deadline, which may still be ahead
     return backoff
 
 

@@ -47,13 +47,13 @@ class Broker:
         with _Translated(self):
             if not self._on_redis:
                 return None
-            mark = self._client.get(TOKEN)
+            mark = self._client.hget(TOKEN, "mark")  # kombu prefixes the keys of hashes, but not of every command
             return f"{self._client.info('server')['run_id']}:{mark.decode() if mark else uuid4()}"
 
     def keep_token(self, token: str) -> None:
         """Leave the mark, after everything that was rung before has been made due again."""
         with _Translated(self):
-            self._client.set(TOKEN, token.partition(":")[2], nx=True)
+            self._client.hset(TOKEN, "mark", token.partition(":")[2])
 
     def ring(self, rings: Sequence[Ring]) -> None:
         """Send each run's chain. Those that could not be sent are chosen again after an interval."""

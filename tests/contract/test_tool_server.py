@@ -33,9 +33,11 @@ def server(running: ToolServer) -> ToolServer:
     return running
 
 
-def post(server: Controls, endpoint: str, sent_key: str = "", **body: object) -> tuple[int, Any]:
+def post(
+    server: Controls, endpoint: str, sent_key: str = "", *, patience: float = 5, **body: object
+) -> tuple[int, Any]:
     """Post once, with the key in the header if there is one; the status and the answer's JSON."""
-    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=SHORT)
+    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=patience)
     try:
         connection.request("POST", f"/{endpoint}", json.dumps(body), {"Idempotency-Key": sent_key} if sent_key else {})
         answer = connection.getresponse()
@@ -67,10 +69,10 @@ def test_keyed_without_the_header_keeps_no_key(server: ToolServer) -> None:
 
 def test_windowed_forgets(server: ToolServer) -> None:
     """After the window the same key makes a second object, which the ledger calls a duplicate."""
-    server.configure(key_window=0.1)
+    server.configure(key_window=0.4)
     post(server, "windowed/a", "k")
     assert post(server, "windowed/a", "k")[0] == HTTPStatus.OK
-    time.sleep(0.15)
+    time.sleep(0.45)
     assert post(server, "windowed/a", "k")[0] == HTTPStatus.CREATED
     assert server.entry("windowed/a").duplicates == ("k",)
 
@@ -148,7 +150,7 @@ def test_a_late_commit_comes_after_the_client_left(server: ToolServer, kind: Fau
     """Nothing is there when the client gives up, and later it is."""
     server.script("blind/a", {"kind": kind, "seconds": 2 * SHORT})
     with pytest.raises((RemoteDisconnected, TimeoutError)):
-        post(server, "blind/a")
+        post(server, "blind/a", patience=SHORT)
     assert server.entry("blind/a").commits == 0
     time.sleep(2 * SHORT)
     assert server.entry("blind/a").commits == 1
@@ -156,11 +158,11 @@ def test_a_late_commit_comes_after_the_client_left(server: ToolServer, kind: Fau
 
 def test_a_late_commit_does_not_outlive_a_reset(server: ToolServer) -> None:
     """What commits after a reset is not mixed into the new books."""
-    server.script("blind/a", {"kind": "late_commit", "seconds": 0.1})
+    server.script("blind/a", {"kind": "late_commit", "seconds": 0.3})
     with pytest.raises(RemoteDisconnected):
         post(server, "blind/a")
     server.reset()
-    time.sleep(0.2)
+    time.sleep(0.35)
     assert server.entry("blind/a").commits == 0
 
 
@@ -228,7 +230,7 @@ def test_the_delay_comes_before_the_commit(server: ToolServer) -> None:
     """With a delay the answer takes that long, and a client that leaves earlier leaves a commit behind."""
     server.configure(delay=2 * SHORT)
     with pytest.raises(TimeoutError):
-        post(server, "blind/a")
+        post(server, "blind/a", patience=SHORT)
     assert server.entry("blind/a").commits == 0
     time.sleep(2 * SHORT)
     assert server.entry("blind/a").commits == 1

@@ -101,8 +101,8 @@ def test_the_deadline_bounds_the_whole_call(transport: Transport, behaviour: Beh
     with serving(behaviour) as seen:
         start = time.monotonic()
         with pytest.raises(OutcomeUnknown):
-            post(transport, seen.url)
-        assert PATIENCE * 0.9 < time.monotonic() - start < PATIENCE + 0.5
+            post(transport, seen.url, patience=0.4)
+        assert time.monotonic() - start == pytest.approx(0.6, abs=0.25)  # 0.4, and what a busy machine adds
     assert len(seen.requests) == 1
 
 

@@ -1,0 +1,140 @@
+"""Runs as text: a table of many, the story of one. Whatever others wrote is shown as it is, never as markup."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from triage.cli.text import duration, moment, one_line, plain, until
+from triage.model import EffectState, Json, Status
+
+if TYPE_CHECKING:
+    from triage.store.runs import AttemptView, EffectView, EventView, RunLine, RunStory
+
+_COLOURS = {
+    Status.DONE: "green",
+    Status.ACTIVE: "cyan",
+    Status.HELD: "yellow",
+    Status.DEAD: "red",
+    Status.CANCELLED: "dim",
+}
+_WAITS = {
+    "relay": "waits to be given to a worker",
+    "tool": "waits for the other system",
+    "quarantine": "waits until the other system can be asked what happened",
+    "person": "waits for a person",
+}
+_BODY_SHOWN = 2_000
+
+
+def table(lines: "Sequence[RunLine]") -> Table:
+    """One row for each run."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("run", no_wrap=True)
+    for name in ("status", "source", "id there", "kind", "severity", "decided by", "ticket", "notice", "waits or why"):
+        shown.add_column(name, overflow="fold")
+    for line in lines:
+        what = (line.kind, line.severity, line.decided_by, line.ticket, line.notice)
+        cells = (line.source, line.source_id, *(value or "–" for value in what), _short_why(line))
+        shown.add_row(Text(str(line.id)), _status(line.status), *(Text(one_line(cell, 60)) for cell in cells))
+    return shown
+
+
+def story(told: "RunStory") -> Group:
+    """Everything known of a run, for reading from top to bottom."""
+    line = told.run
+    head = Text.assemble((f"run {line.id}  ", "bold"), _status(line.status), f"  at {line.checkpoint}")
+    parts: list[RenderableType] = [head, Text(_why(told)), Text()]
+    parts += _section("Report", _report(told.report))
+    parts += _section("Decision", _decision(told.decision) if told.decision else ["none yet"])
+    parts += _section("What happened", _timeline(told))
+    return Group(*parts)
+
+
+def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    return [Text(title, style="bold"), *(Padding(Text(plain(line)), (0, 0, 0, 2)) for line in lines), Text()]
+
+
+def _status(status: Status) -> Text:
+    return Text(status, style=_COLOURS[status])
+
+
+def _short_why(line: "RunLine") -> str:
+    if line.status is Status.DONE:
+        return ""
+    return line.reason or ("" if line.status is Status.CANCELLED else "on its way")
+
+
+def _why(told: "RunStory") -> str:
+    """Why the run stands where it stands, on whom it waits, and when it goes on."""
+    line = told.run
+    reason = plain(line.reason or "")
+    match line.status:
+        case Status.DONE:
+            took = (line.finished_at or line.created_at) - line.created_at
+            return f"Done after {duration(took)}."
+        case Status.DEAD:
+            return f"Gave up: {reason}. To try again: triage redrive {line.id}"
+        case Status.HELD if _unknown(told):
+            return f"Waits for a person: {reason}. Find out what happened, then: triage resolve {line.id} …"
+        case Status.HELD:
+            return f"Waits for a person: {reason}. To go on: triage redrive {line.id}"
+        case Status.CANCELLED:
+            return f"{reason[:1].upper()}{reason[1:]}."
+    return _why_active(line, reason)
+
+
+def _why_active(line: "RunLine", reason: str) -> str:
+    on = _WAITS.get(line.waits_on or "", "a worker has it, or it waits for one")
+    because = f", because of: {reason}" if reason else ""
+    return f"Goes on by itself: {on}{because}. Next: {until(line.due)} ({moment(line.due)})."
+
+
+def _unknown(told: "RunStory") -> bool:
+    return any(effect.state == EffectState.UNKNOWN for effect in told.effects)
+
+
+def _report(report: Json) -> list[str]:
+    facts = [f"{report.get('source')} {report.get('source_id')} ({report.get('kind', 'bug')})"]
+    facts += [f"by {report['reporter']}"] if report.get("reporter") else []
+    facts += [report["url"]] if report.get("url") else []
+    facts += [f"labels: {', '.join(report['labels'])}"] if report.get("labels") else []
+    body = str(report.get("body") or "")
+    cut = f"\n… ({len(body)} characters; --json has them all)" if len(body) > _BODY_SHOWN else ""
+    return [str(report.get("title")), " · ".join(facts), *(["", body[:_BODY_SHOWN] + cut] if body.strip() else [])]
+
+
+def _decision(decision: Json) -> list[str]:
+    what = " · ".join(str(decision[name]) for name in ("kind", "severity", "component") if decision.get(name))
+    return [what, f"to {decision['route']}, decided by {decision['decided_by']}", str(decision["reason"])]
+
+
+def _timeline(told: "RunStory") -> list[str]:
+    moments = [(told.run.created_at, "received"), *_attempts(told.attempts), *_effects(told.effects), *_events(told.events)]
+    began = told.run.created_at
+    return [f"{moment(at)}  +{duration(at - began):<7} {text}" for at, text in sorted(moments, key=lambda one: one[0])]
+
+
+def _attempts(attempts: "Sequence[AttemptView]") -> Iterator[tuple[datetime, str]]:
+    for attempt in attempts:
+        took = f" after {duration(timedelta(seconds=attempt.seconds))}" if attempt.seconds is not None else ""
+        error = f": {attempt.error}" if attempt.error else ""
+        yield attempt.ended_at, f"{attempt.stage}, attempt {attempt.number}: {attempt.outcome}{took}{error}"
+
+
+def _effects(effects: "Sequence[EffectView]") -> Iterator[tuple[datetime, str]]:
+    for effect in effects:
+        link = effect.remote_url or effect.remote_id
+        came_to = f"{effect.state}, {link}" if link else effect.state
+        last = effect.sent_at or datetime.now(UTC)  # what is only planned belongs at the end
+        yield last, f"{effect.stage}: call to {effect.tool} ({effect.target}): {came_to}"
+
+
+def _events(events: "Sequence[EventView]") -> Iterator[tuple[datetime, str]]:
+    for event in events:
+        by = f" by {event.detail['by']}" if event.detail.get("by") else ""
+        yield event.at, str(event.detail.get("reason") or f"{event.what}{by}")
