@@ -6,13 +6,14 @@
         run = client.submit(source="crm", source_id="4711", title="Saving an order fails")
         print(client.wait([run.run_id], timedelta(minutes=1)))
 
-Only Postgres is needed: workers look there for new runs themselves, so submitting works while the broker is away. The same
-report submitted again, by whomever, is the same run.
+Only Postgres is needed: workers look there for new runs themselves, so submitting works while the broker is away. The
+same report submitted again, by whomever, is the same run.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -120,7 +121,7 @@ class Client:
         give_up = time.monotonic() + timeout.total_seconds()
         lines: list[RunLine] = []
         for some in batches(ids, ASKED_AT_ONCE):
-            if not self._come(some, give_up, lambda count: on_progress(len(lines) + count)):
+            if not self._come(some, give_up, partial(_add, on_progress, len(lines))):
                 raise NotFinished(self._active(ids[len(lines) :]), timeout)
             lines += self._lines(some)
         return lines
@@ -160,7 +161,10 @@ class Client:
         return [found[run_id] for run_id in ids]
 
     def _active(self, ids: Sequence[UUID]) -> list[UUID]:
-        lines = (self._runs.lines(ids=some, statuses=[Status.ACTIVE], limit=len(some)) for some in batches(ids, ASKED_AT_ONCE))
+        lines = (
+            self._runs.lines(ids=some, statuses=[Status.ACTIVE], limit=len(some))
+            for some in batches(ids, ASKED_AT_ONCE)
+        )
         return [line.id for some in lines for line in reversed(some)]
 
 
@@ -181,6 +185,10 @@ def as_id(text: UUID | str) -> UUID:
         return text if isinstance(text, UUID) else UUID(text)
     except ValueError:
         raise errors.RunNotFound(f"{text!r} is no run id; `triage list` shows them") from None
+
+
+def _add(on_progress: Callable[[int], object], before: int, count: int) -> None:
+    on_progress(before + count)
 
 
 def _parsed(position: int, report: Report | Mapping[str, Any]) -> Report:

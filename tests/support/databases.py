@@ -8,8 +8,10 @@ from uuid import uuid4
 import psycopg
 import sqlalchemy
 
+from tests.support import waiting
 from triage.store import migrate
 from triage.store.database import Database
+from triage.store.postgres import PROCESS_TTL
 
 TEMPLATE = "triage_template"
 
@@ -47,6 +49,12 @@ def query(database: Database, text: str, *values: Any) -> Sequence[sqlalchemy.Ro
 def value(database: Database, text: str, *values: Any) -> Any:
     """The first column of the first row."""
     return query(database, text, *values)[0][0]
+
+
+def wait_until_processes_can_die(database: Database) -> None:
+    """Wait out the time after the server's start in which nobody is held for dead."""
+    young = f"select pg_postmaster_start_time() > now() - interval '{PROCESS_TTL.total_seconds()} seconds'"
+    waiting.until(lambda: not value(database, young), PROCESS_TTL.total_seconds() + 2, lambda: "the server stays young")
 
 
 def _administer(server_url: str, command: str) -> None:

@@ -92,7 +92,7 @@ def fork(
     with frame.services() as opened:
         forked = opened.operations(frame.who()).fork(frame.run_id(run), stage)
     if as_json:
-        frame.show_json({"run": str(forked.run_id), "forked_from": run, "from": stage.value})
+        frame.show_json({"run_id": str(forked.run_id), "forked_from": run, "from": stage.value})
     else:
         typer.echo(f"forked as run {forked.run_id}")
 
@@ -103,7 +103,7 @@ def _each(runs: Sequence[str], done: str, act: "Callable[[Operations, UUID], obj
         operations = opened.operations(frame.who())
         answers = [(run, _refusal(operations, run, act)) for run in runs]
     if as_json:
-        frame.show_json([{"run": run, "ok": why is None, "error": why} for run, why in answers])
+        frame.show_json([{"run_id": run, "ok": why is None, "error": why} for run, why in answers])
     for run, why in answers if not as_json else ():
         typer.echo(f"run {run} {done}" if why is None else f"error: {plain(why)}", err=why is not None)
     if any(why is not None for _, why in answers):

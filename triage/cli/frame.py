@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from triage import errors
 from triage.cli.text import plain
-from triage.local import LocalError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -76,7 +75,7 @@ def errors_told(*, as_json: bool) -> Iterator[Ended]:
         ended.code = Code.INTERRUPTED
     except typer.Abort:
         ended.code = Code.NOT_ALL_WELL
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
         text, code = _explain(error)
         _tell(error, text, code, as_json=as_json)
         ended.code = code
@@ -86,11 +85,19 @@ def _explain(error: Exception) -> tuple[str, int]:
     """The error in words and its exit code; what is not expected is raised again."""
     if isinstance(error, typer.TyperException):
         return _usage(error), error.exit_code
-    if isinstance(error, LocalError):
-        return str(error), Code.UNAVAILABLE
     if isinstance(error, errors.TriageError):
         return str(error), _code(error)
-    if _schema_is_wrong(error):
+    return _explain_rarer(error)
+
+
+def _explain_rarer(error: Exception) -> tuple[str, int]:
+    from sqlalchemy import exc  # noqa: PLC0415 - start-up speed
+
+    from triage.local import LocalError  # noqa: PLC0415 - start-up speed
+
+    if isinstance(error, LocalError):
+        return str(error), Code.UNAVAILABLE
+    if isinstance(error, exc.ProgrammingError):
         return "the database does not have the tables that this version needs; run `triage migrate`", Code.USAGE
     raise error
 
@@ -108,12 +115,6 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see `{context.command_path} --help`)" if context else ""
     return error.format_message() + hint
-
-
-def _schema_is_wrong(error: Exception) -> bool:
-    from sqlalchemy import exc  # noqa: PLC0415 - start-up speed
-
-    return isinstance(error, exc.ProgrammingError)
 
 
 def _tell(error: Exception, text: str, code: int, *, as_json: bool) -> None:
@@ -141,9 +142,10 @@ def note(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(escape(plain(text)), style="dim")
 
 
-def progress(*, as_json: bool) -> Progress:
-    """A bar on standard error, if that is a terminal and nobody asked for JSON."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def progress(*, as_json: bool, counted: bool = True) -> Progress:
+    """A bar on standard error, if that is a terminal and nobody asked for JSON; `counted` shows "3/40", else "8%"."""
+    far = MofNCompleteColumn() if counted else TaskProgressColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), far, TimeElapsedColumn())
     hidden = as_json or not sys.stderr.isatty()
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
 

@@ -54,7 +54,8 @@ def list_runs(
     if as_json:
         frame.show_json([line.model_dump(mode="json") for line in lines])
         return
-    frame.output().print(render.table(lines))
+    console = frame.output()
+    console.print(render.table(lines, console.width))
     if len(lines) == limit:
         frame.note(f"only the newest {limit}; --limit shows more")
 
@@ -97,7 +98,8 @@ def tell_ends(lines: "list[RunLine]") -> None:
     """Print the runs (those that did not end well, if there are many) and how many ended how."""
     shown = lines if len(lines) <= SHOWN else [line for line in lines if line.status is not Status.DONE][:SHOWN]
     if shown:
-        frame.output().print(render.table(shown))
+        console = frame.output()
+        console.print(render.table(shown, console.width))
     typer.echo(" · ".join(f"{count} {status}" for status, count in counts(lines).items()) or "nothing to wait for")
 
 

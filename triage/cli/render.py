@@ -28,20 +28,40 @@ _WAITS = {
     "quarantine": "waits until the other system can be asked what happened",
     "person": "waits for a person",
 }
+_COLUMNS = {
+    "run": 0,
+    "status": 0,
+    "report": 0,
+    "kind": 100,
+    "severity": 100,
+    "decided by": 130,
+    "ticket": 0,
+    "notice": 130,
+    "waits or why": 110,
+}
+"""The columns of the table, each with the width from which it is shown."""
+_ID_WIDTH = 36
 _BODY_SHOWN = 2_000
 
 
-def table(lines: "Sequence[RunLine]") -> Table:
-    """One row for each run."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("run", no_wrap=True)
-    for name in ("status", "source", "id there", "kind", "severity", "decided by", "ticket", "notice", "waits or why"):
-        shown.add_column(name, overflow="fold")
+def table(lines: "Sequence[RunLine]", width: int) -> Table:
+    """One row for each run, with the columns that `width` has room for."""
+    names = [name for name, needed in _COLUMNS.items() if width >= needed]
+    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    for name in names:
+        shown.add_column(name, no_wrap=True, min_width=_ID_WIDTH if name == "run" else None)
     for line in lines:
-        what = (line.kind, line.severity, line.decided_by, line.ticket, line.notice)
-        cells = (line.source, line.source_id, *(value or "–" for value in what), _short_why(line))
-        shown.add_row(Text(str(line.id)), _status(line.status), *(Text(one_line(cell, 60)) for cell in cells))
+        cells = _cells(line)
+        shown.add_row(*(cells[name] for name in names))
     return shown
+
+
+def _cells(line: "RunLine") -> dict[str, Text]:
+    what = {"kind": line.kind, "severity": line.severity, "decided by": line.decided_by}
+    objects = {"ticket": line.ticket, "notice": line.notice}
+    texts = {"report": f"{line.source} {line.source_id}", **what, **objects, "waits or why": _short_why(line)}
+    plainly = {name: Text(one_line(text or "–", 60)) for name, text in texts.items()}
+    return {"run": Text(str(line.id)), "status": _status(line.status), **plainly}
 
 
 def story(told: "RunStory") -> Group:
@@ -56,7 +76,8 @@ def story(told: "RunStory") -> Group:
 
 
 def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
-    return [Text(title, style="bold"), *(Padding(Text(plain(line)), (0, 0, 0, 2)) for line in lines), Text()]
+    indented = (Padding(Text(plain(line)), (0, 0, 0, 2), expand=False) for line in lines)
+    return [Text(title, style="bold"), *indented, Text()]
 
 
 def _status(status: Status) -> Text:
@@ -114,7 +135,12 @@ def _decision(decision: Json) -> list[str]:
 
 
 def _timeline(told: "RunStory") -> list[str]:
-    moments = [(told.run.created_at, "received"), *_attempts(told.attempts), *_effects(told.effects), *_events(told.events)]
+    moments = [
+        (told.run.created_at, "received"),
+        *_attempts(told.attempts),
+        *_effects(told.effects),
+        *_events(told.events),
+    ]
     began = told.run.created_at
     return [f"{moment(at)}  +{duration(at - began):<7} {text}" for at, text in sorted(moments, key=lambda one: one[0])]
 

@@ -1,58 +1,24 @@
 """The command `submit`: one report from options, or many from a file."""
 
-import csv
-import io
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
-from uuid import UUID
+from typing import Annotated
 
 import typer
 
-from triage import errors, ingest
-from triage.cli import frame, look
-from triage.cli.text import one_line
-from triage.ingest import BadRow
-from triage.model import Report
+from triage.cli import filing, frame, look
+from triage.ingest import Columns, Form
+from triage.model import Json
 
-if TYPE_CHECKING:
-    from triage.bootstrap import Services
-    from triage.client import Client
-    from triage.model import Submitted
-    from triage.store.runs import RunLine
-
-BATCH = 500
-"""Reports in one transaction."""
-BAD_ROWS_SHOWN = 20
 ONE, MANY = "One report", "Many reports"
-FORMS = ("auto", *ingest.Form)
 
 
-@dataclass
-class Tally:
-    """What became of the rows of a file. `runs` holds the ids only if somebody waits for them."""
+class FormChoice(StrEnum):
+    """How a file holds its rows; `auto` looks at its name and its beginning."""
 
-    new: int = 0
-    repeats: int = 0
-    bad: int = 0
-    shown: list[BadRow] = field(default_factory=list)
-    runs: list[UUID] = field(default_factory=list)
-
-    def accepted(self, answers: "list[Submitted]", *, keep: bool) -> None:
-        """Count what was accepted."""
-        created = sum(answer.created for answer in answers)
-        self.new += created
-        self.repeats += len(answers) - created
-        self.runs += [answer.run_id for answer in answers] if keep else []
-
-    def refused(self, row: BadRow) -> None:
-        """Count a bad row; the first of them are kept to be shown."""
-        self.bad += 1
-        if len(self.shown) < BAD_ROWS_SHOWN:
-            self.shown.append(row)
+    AUTO = "auto"
+    CSV = Form.CSV
+    JSONL = Form.JSONL
 
 
 def submit(  # noqa: PLR0913 - each option is a parameter
@@ -70,8 +36,8 @@ def submit(  # noqa: PLR0913 - each option is a parameter
         str | None, typer.Option("--file", "-f", metavar="PATH", help="`-`: standard input.", rich_help_panel=MANY)
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", help="auto, csv or jsonl.", autocompletion=lambda: FORMS, rich_help_panel=MANY)
-    ] = "auto",
+        FormChoice, typer.Option("--format", help="How the file holds its rows.", rich_help_panel=MANY)
+    ] = FormChoice.AUTO,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="FIELD=COLUMN", help="Which column a field has.", rich_help_panel=MANY),
@@ -90,25 +56,41 @@ def submit(  # noqa: PLR0913 - each option is a parameter
     timeout: look.Timeout = look.WAIT_SECONDS,
     as_json: frame.AsJson = False,
 ) -> None:
-    """Hand in one report from options, or many from a CSV or JSONL file. The same report again is the same run.
+    r"""Hand in one report from options, or many from a CSV or JSONL file. The same report again is the same run.
 
     A bad row is told with its number and field, and the good ones go on. Without a mapping, a column named like a field
-    (source, source_id, kind, title, body, reporter, url, labels, priority) is that field. Labels in one cell are separated
-    by commas.
+    (source, source_id, kind, title, body, reporter, url, labels, priority) is that field. Labels in one cell are
+    separated by commas.
 
     Examples: [bold]triage submit --source crm --source-id 4711 --title "Saving fails"[/] ·
     [bold]triage submit --file bugs.csv --map title=Summary --map "source_id=Issue id" --set source=bugzilla --wait[/] ·
-    [bold]jq -c '.issues\\[]' export.json | triage submit --file - --format jsonl[/]
+    [bold]jq -c '.issues\[]' export.json | triage submit --file - --format jsonl[/]
     """
-    one = {"source": source, "source_id": source_id, "title": title, "kind": kind, "body": body, "reporter": reporter}
+    one: Json = {
+        "source": source,
+        "source_id": source_id,
+        "title": title,
+        "kind": kind,
+        "body": body,
+        "reporter": reporter,
+    }
     one |= {"url": url, "labels": label, "priority": priority}
-    given = {name: value for name, value in one.items() if value is not None}
-    many = {"--format": form != "auto", "--map": mapping, "--set": constant, "--limit": limit, "--bad-rows": bad_rows}
-    _check(given, file, [name for name, value in many.items() if value])
-    waiting = frame.seconds(timeout) if wait else None
+    fields = {name: value for name, value in one.items() if value is not None}
+    many = {"--map": mapping, "--set": constant, "--limit": limit, "--bad-rows": bad_rows}
+    _check(fields, file, [name for name, value in many.items() if value])
+    how = filing.How(wait=frame.seconds(timeout) if wait else None, as_json=as_json)
     if file is None:
-        code = _Submission(as_json=as_json, waiting=waiting).one(given)
-    else:
-        columns = ingest.Columns.parse(mapping or (), constant or ())
-        code = _Submission(as_json=as_json, waiting=waiting).many(file, form, columns, limit, bad_rows)
-    raise typer.Exit(code)
+        raise typer.Exit(filing.one(fields, how))
+    columns = Columns.parse(mapping or (), constant or ())
+    known = None if form is FormChoice.AUTO else Form(form)
+    raise typer.Exit(filing.many(filing.Source(file, known, columns, limit, bad_rows), how))
+
+
+def _check(fields: Json, file: str | None, many: list[str]) -> None:
+    """Refuse options that do not go together, rather than leaving some of them out in silence."""
+    if file is None and many:
+        raise frame.Misused(f"{many[0]} belongs to --file")
+    if file is not None and fields:
+        raise frame.Misused(f"{min(fields)}: with --file the reports come from the file; for all rows alike use --set")
+    if file is None and not fields:
+        raise frame.Misused("nothing to submit: give --source, --source-id and --title, or --file")

@@ -87,6 +87,8 @@ class Columns:
             return f"byte 0x{ord(undecoded[0]) - 0xDC00:02X} at character {undecoded.start() + 1} is not valid UTF-8"
         if error.field in self.mapped and error.field not in fields:
             return f"the row has no {self.mapped[error.field]!r}"
+        if isinstance(value, str) and not value.strip():
+            return "is empty"
         return error.problem.removeprefix("Value error, ")
 
 

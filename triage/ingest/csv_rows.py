@@ -1,7 +1,7 @@
 """Rows out of CSV, also when one of them is broken.
 
-A quote that is never closed swallows the rows after it, up to the next quote or the end of the file. So the lines of the
-record at hand are kept, and reading goes on with the line after the one where a broken record began.
+A quote that is never closed swallows the rows after it, up to the next quote or the end of the file. So the lines of
+the record at hand are kept, and reading goes on with the line after the one where a broken record began.
 """
 
 import csv

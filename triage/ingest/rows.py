@@ -25,8 +25,8 @@ class UnreadableFile(errors.TriageError):
 class Row:
     """The fields of one report as the file has them, under the report's own names; not validated yet.
 
-    `number` counts rows as a spreadsheet does, the header being row 1 (in JSONL it is the line); `line` is the line of the
-    file where the row begins.
+    `number` counts rows as a spreadsheet does, the header being row 1 (in JSONL it is the line); `line` is the line of
+    the file where the row begins.
     """
 
     number: int

@@ -1,0 +1,60 @@
+"""From what a process recorded to the boundaries at which it is killed."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point that was reached: `at` is in seconds of the machine's monotonic clock, `number` counts from 1 per label."""
+
+    at: float
+    thread: str
+    label: str
+    number: int
+    outcome: object
+
+    @property
+    def base(self) -> str:
+        """The label without before or after."""
+        return self.label.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What `CRASH_AT` takes."""
+        return f"{self.label}#{self.number}"
+
+
+def read(trace: Path) -> list[Point]:
+    """What a process recorded; nothing if it came to nothing."""
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    return [Point(*json.loads(line)) for line in lines]
+
+
+def polling(idle: Sequence[Point]) -> frozenset[str]:
+    """What a worker without work repeats."""
+    counts = Counter(point.base for point in idle if point.label.endswith(".after"))
+    return frozenset(base for base, number in counts.items() if number > 1)
+
+
+def of(points: Sequence[Point], polls: frozenset[str]) -> list[str]:
+    """The boundaries of a recorded run, in order.
+
+    A poll counts when its answer is another one than the time before; everything else counts every time.
+    """
+    telling = _telling(points, polls)
+    return [point.name for point in points if point.base not in polls or (point.base, point.number) in telling]
+
+
+def _telling(points: Sequence[Point], polls: frozenset[str]) -> set[tuple[str, int]]:
+    last: dict[str, object] = {}
+    found = set()
+    for point in points:
+        if point.base in polls and point.label.endswith(".after"):
+            if point.base not in last or last[point.base] != point.outcome:
+                found.add((point.base, point.number))
+            last[point.base] = point.outcome
+    return found

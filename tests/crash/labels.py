@@ -1,0 +1,69 @@
+"""Names for what a process does to the outside world, without anything that differs from one run to the next."""
+
+import re
+from functools import cache
+from importlib import resources
+
+import hiredis
+
+from triage.store.database import statement
+
+SILENT = {b"HELLO", b"AUTH", b"SELECT", b"CLIENT", b"PING", b"PUBLISH"}
+SILENT |= {b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE"}
+"""Commands that keep nothing: opening a connection, health checks, and events that whoever listens may miss."""
+SCRIPTS = {b"EVALSHA", b"EVAL"}
+KEY_OF_SCRIPT = 3
+PREFIX = "triage:"
+LOOSE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}|\d+")
+TABLE = re.compile(r"\b(insert into|update|delete from|from)\s+(\w+)", re.IGNORECASE)
+
+
+def of_sql(text: str) -> str:
+    """The statement's file name; for any other SQL what it does to which table."""
+    named = _statements().get(text)
+    if named is not None:
+        return f"sql.{named}"
+    found = TABLE.search(text)
+    return "sql." + ("_".join(found.group().lower().split()) if found else text.split()[0].lower())
+
+
+def of_redis(packed: object) -> tuple[str | None, int]:
+    """Commands with their keys, and how many they are; None instead of a name if they keep nothing."""
+    commands = _unpacked(packed)
+    spoken = [_command(words) for words in commands if words[0].upper() not in SILENT]
+    return (f"redis.{'+'.join(spoken)}" if spoken else None), len(commands)
+
+
+def of_request(start: bytes) -> str:
+    """An HTTP request by method and path, from its first line: `http.POST(keyed/tickets)`."""
+    method, target, _ = start.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    return f"http.{method}({path(target)})"
+
+
+def path(target: str) -> str:
+    """A request's target without the query and without the trial's number."""
+    return re.sub(r"-\d+$", "", target.partition("?")[0].strip("/"))
+
+
+@cache
+def _statements() -> dict[str, str]:
+    folder = resources.files("triage.store").joinpath("statements")
+    names = [file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql")]
+    return {statement(name): name for name in names}
+
+
+def _unpacked(packed: object) -> list[list[bytes]]:
+    reader = hiredis.Reader()
+    for part in packed if isinstance(packed, list | tuple) else [packed]:
+        reader.feed(part)
+    found = []
+    while (words := reader.gets()) is not False:
+        found.append(words)
+    return found
+
+
+def _command(words: list[bytes]) -> str:
+    name = words[0].upper()
+    place = KEY_OF_SCRIPT if name in SCRIPTS else 1
+    key = words[place].decode(errors="replace").removeprefix(PREFIX) if len(words) > place else ""
+    return f"{name.decode()}({LOOSE.sub('*', key)})" if key else name.decode()
