@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
 from triage import errors
 
@@ -33,7 +33,8 @@ def _not_blank(text: str) -> str:
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
-Name: TypeAlias = Annotated[Text, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Label: TypeAlias = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
 class Record(BaseModel):
@@ -46,16 +47,16 @@ class Report(Record):
     """What came in. `source`, `source_id` and `kind` are its identity; everything else may differ between repeats."""
 
     source: Name = Field(description="the system it comes from, such as `sentry` or `support-mail`")
-    source_id: Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_not_blank)] = Field(
-        description="its id in that system"
-    )
+    source_id: Annotated[
+        str, StringConstraints(max_length=200), AfterValidator(_not_blank), AfterValidator(_storable)
+    ] = Field(description="its id in that system")
     kind: Name = Field(default="bug", description="the kind of submission, as the source calls it")
-    title: Annotated[Text, Field(min_length=1, max_length=500), AfterValidator(_not_blank)]
-    body: Annotated[Text, Field(max_length=100_000)] = ""
-    reporter: Annotated[Text, Field(max_length=200)] = ""
-    url: Annotated[Text, Field(max_length=2_000)] = ""
-    labels: Annotated[tuple[Annotated[Text, Field(min_length=1, max_length=64)], ...], Field(max_length=20)] = ()
-    priority: Annotated[int, Field(ge=0, le=9)] = Field(default=0, description="higher goes first")
+    title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_not_blank), AfterValidator(_storable)]
+    body: Annotated[Text, StringConstraints(max_length=100_000)] = ""
+    reporter: Annotated[Text, StringConstraints(max_length=200)] = ""
+    url: Annotated[Text, StringConstraints(max_length=2_000)] = ""
+    labels: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
+    priority: Annotated[StrictInt, Field(ge=0, le=9)] = Field(default=0, description="higher goes first")
 
     @classmethod
     def parse(cls, fields: object) -> Self:

@@ -138,7 +138,8 @@ class Campaign:
             return result
 
     def _keep(self, task: Task, result: Result) -> None:
-        if len(task.at) == 1 and result.is_good and not task.case.command and not task.case.is_naive:
+        alone = len(task.at) == 1 and not task.case.command and not task.case.is_naive
+        if alone and result.is_good and result.recovery is not None:
             found = boundaries.of(boundaries.read(result.traces[-1]), self._polls[False])
             with self._lock:
                 self.recoveries.append(Recovery(task, found))

@@ -10,7 +10,11 @@ from triage.store.database import statement
 
 SILENT = {b"HELLO", b"AUTH", b"SELECT", b"CLIENT", b"PING", b"PUBLISH"}
 SILENT |= {b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE"}
-"""Commands that keep nothing: opening a connection, health checks, and events that whoever listens may miss."""
+SILENT |= {b"MULTI", b"EXEC", b"LLEN", b"INFO", b"HGET", b"ZRANGE", b"ZRANGEBYSCORE", b"ZREVRANGEBYSCORE", b"SMEMBERS"}
+"""Commands that change nothing that lasts: opening a connection, health checks, look-ups, and events that whoever listens
+may miss. All others are boundaries."""
+MANY_KEYS = {b"BRPOP"}
+"""The order of their keys differs from one time to the next."""
 SCRIPTS = {b"EVALSHA", b"EVAL"}
 KEY_OF_SCRIPT = 3
 PREFIX = "triage:"
@@ -64,6 +68,8 @@ def _unpacked(packed: object) -> list[list[bytes]]:
 
 def _command(words: list[bytes]) -> str:
     name = words[0].upper()
+    if name in MANY_KEYS:
+        return name.decode()
     place = KEY_OF_SCRIPT if name in SCRIPTS else 1
     key = words[place].decode(errors="replace").removeprefix(PREFIX) if len(words) > place else ""
     return f"{name.decode()}({LOOSE.sub('*', key)})" if key else name.decode()

@@ -28,8 +28,8 @@ from triage.store.relay import RelayStore
 
 PATIENT = Policy(attempts=10_000, losses=10_000)
 PROCESSES = ["a", "b", "c"]
-EXAMPLES = 150
-STEPS = 25
+EXAMPLES = 100
+STEPS = 15
 DEAD = PROCESS_TTL.total_seconds() + 0.1
 some_process = st.sampled_from(PROCESSES)
 answers = st.sampled_from(Answer)
@@ -49,6 +49,17 @@ class Thread:
     process: str
     claim: Claim
     result: Finished | Settlement | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message, who takes it, how the calls go, where the process freezes, and whether it overtakes frozen ones."""
+
+    process: str
+    answer: Answer
+    lookup_fails: bool
+    freeze_at: str | None
+    overtakes: bool
 
 
 class FreezingStore:
@@ -107,14 +118,16 @@ class EffectMachine(RuleBasedStateMachine):
             lease.renew()
         self.work("a", Stage.TRIAGE, None)
 
-    @rule(process=some_process, answer=answers, lookup_fails=rarely, freeze_at=freezes, overtakes=mostly)
-    def deliver(self, process: str, answer: Answer, lookup_fails: bool, freeze_at: str | None, overtakes: bool) -> None:  # noqa: FBT001
-        """The message of the next stage comes as soon as the run is due, or as its worker is held for dead."""
-        self.advance(max(DEAD if self.threads and overtakes else 0.0, self.seconds_until("due")))
-        self.leases[process].renew()
-        for tool in self.tools.values():
-            tool.answer, tool.lookup_fails = answer, lookup_fails
-        self.work(process, self.next_stage() or Stage.NOTIFY, freeze_at)
+    @rule(messages=st.lists(st.builds(Message, some_process, answers, rarely, freezes, mostly), min_size=1, max_size=6))
+    def deliver(self, messages: list[Message]) -> None:
+        """The messages of the next stages come as soon as the run is due, or as its worker is held for dead."""
+        for message in messages:
+            self.advance(max(DEAD if self.threads and message.overtakes else 0.0, self.seconds_until("due")))
+            self.leases[message.process].renew()
+            for tool in self.tools.values():
+                tool.answer, tool.lookup_fails = message.answer, message.lookup_fails
+            self.work(message.process, self.next_stage() or Stage.NOTIFY, message.freeze_at)
+            self.nothing_is_made_twice()
 
     @rule(process=some_process, stage=st.sampled_from(Stage), answer=answers, freeze_at=freezes)
     def deliver_out_of_order(self, process: str, stage: Stage, answer: Answer, freeze_at: str | None) -> None:
@@ -134,7 +147,7 @@ class EffectMachine(RuleBasedStateMachine):
             tool.answer = answer
         self.go_on(thread)
 
-    @rule(seconds=st.sampled_from([1.0, 12.0, 25.0, 60.0, 200.0]))
+    @rule(seconds=st.sampled_from([1.0, 12.0, 25.0, 50.0, 110.0, 300.0]))
     def time_passes(self, seconds: float) -> None:
         """Everybody's clock goes on."""
         self.advance(seconds)

@@ -1,0 +1,90 @@
+"""`python -m tests.crash`: see `--help`."""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NoReturn
+
+from tests.crash import campaign, cases, outcome
+from tests.crash.campaign import Campaign, Task, say
+from tests.crash.cases import Case
+from tests.crash.trial import Result
+
+
+def main() -> int:
+    """Record, kill, count, print the table, write the JSON; 0 only if everything is as promised."""
+    options = _options()
+    signal.signal(signal.SIGTERM, _end)
+    wanted = [case for name, case in cases.every().items() if any(fnmatch(name, asked) for asked in options.cases)]
+    if not wanted:
+        say(f"no such case; there are: {', '.join(cases.every())}")
+        return 2
+    folder = tempfile.mkdtemp(prefix="triage-crash-")
+    with campaign.servers(Path(folder), options.lanes, naive=any(case.is_naive for case in wanted)) as (running, tools):
+        if options.at:
+            return _replay(running, Task(wanted[0], tuple(options.at)), folder)
+        return _all(running, tools, wanted, options)
+
+
+def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    found = running.record(wanted)
+    tasks = [Task(case, (at,)) for case in wanted for at in found[case.name][:: options.every]]
+    say(f"{len(tasks)} boundaries in {len(wanted)} cases, recorded in {time.monotonic() - began:.0f} s")
+    singles = running.trials(tasks, "single crashes")
+    seconds = time.monotonic() - began
+    say(f"single crashes took {seconds:.0f} s; pairs with seed {options.seed}")
+    pairs = running.trials(running.pairs(options.pairs, options.seed), "pairs of crashes")
+    _look_again(tools, [*singles, *pairs])
+    result = outcome.summary(singles, pairs, seed=options.seed, seconds=seconds)
+    print(outcome.table(result))  # noqa: T201 - what was asked for
+    print(f"{seconds:.0f} s for all single crashes in {options.lanes} lanes")  # noqa: T201
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if outcome.is_good(result) else 1
+
+
+def _look_again(tools: campaign.Tools, results: list[Result]) -> None:
+    """What was made after its trial had ended was made too often."""
+    ledger = tools.lasting.ledger() | tools.forgetful.ledger()
+    for result in results:
+        late = sum(ledger[endpoint].commits - number for endpoint, number in result.commits.items() if endpoint in ledger)
+        if late > 0:
+            result.duplicates += late
+            result.words.append(f"duplicates: {late} more after the end")
+
+
+def _replay(running: Campaign, task: Task, folder: str) -> int:
+    running.record([task.case])
+    (result,) = running.trials([task], "replay")
+    for trace in result.traces:
+        print(f"--- {trace.name}", *trace.read_text().splitlines()[-40:] if trace.exists() else "", sep="\n")  # noqa: T201
+    print(f"{result}\nlogs are in {folder}")  # noqa: T201
+    return 0 if result.is_good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description="Kill at every boundary, and count.")
+    add = parser.add_argument
+    add("--cases", "--case", nargs="+", default=["*"], help="names or patterns such as findable/*")
+    add("--at", action="append", help="only this boundary of the case (twice: a pair), and show what happened")
+    add("--every", type=int, default=1, help="only every so many boundaries of each case")
+    add("--pairs", type=int, default=60, help="how often the one who recovers is killed too")
+    add("--seed", type=int, default=1, help="which pairs")
+    add("--lanes", type=int, default=8, help="trials at once; at most 11, by Postgres' connections")
+    add("--json", type=Path, default=Path("build/crash.json"), help="where the figures are written")
+    return parser.parse_args()
+
+
+def _end(*_: object) -> NoReturn:
+    """Leave through all `finally` blocks, so that no process stays."""
+    sys.exit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
