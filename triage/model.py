@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from uuid import UUID
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from triage import errors
 
@@ -17,13 +17,14 @@ Json: TypeAlias = dict[str, Any]
 """A JSON object: string keys, JSON values."""
 
 
-def _storable(text: str) -> str:
-    """Refuse what Postgres cannot keep, so that it fails here, with the field's name."""
+def _storable(value: object) -> object:
+    """Refuse text that Postgres cannot keep, so that it fails here, with the field's name."""
+    text = value if isinstance(value, str) else ""
     if "\x00" in text:
         raise ValueError("contains a NUL character, which cannot be stored")
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("contains half of a surrogate pair; send valid Unicode")
-    return text
+    return value
 
 
 def _not_blank(text: str) -> str:
@@ -32,8 +33,14 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
-Label: TypeAlias = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+def _not_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is true or false, not a number")  # noqa: TRY004 - what pydantic turns into its own error
+    return value
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_storable)]
+Label: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64), BeforeValidator(_storable)]
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
@@ -48,15 +55,17 @@ class Report(Record):
 
     source: Name = Field(description="the system it comes from, such as `sentry` or `support-mail`")
     source_id: Annotated[
-        str, StringConstraints(max_length=200), AfterValidator(_not_blank), AfterValidator(_storable)
+        str, StringConstraints(max_length=200), AfterValidator(_not_blank), BeforeValidator(_storable)
     ] = Field(description="its id in that system")
     kind: Name = Field(default="bug", description="the kind of submission, as the source calls it")
-    title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_not_blank), AfterValidator(_storable)]
-    body: Annotated[Text, StringConstraints(max_length=100_000)] = ""
-    reporter: Annotated[Text, StringConstraints(max_length=200)] = ""
-    url: Annotated[Text, StringConstraints(max_length=2_000)] = ""
+    title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_not_blank), BeforeValidator(_storable)]
+    body: Annotated[str, StringConstraints(max_length=100_000), BeforeValidator(_storable)] = ""
+    reporter: Annotated[str, StringConstraints(max_length=200), BeforeValidator(_storable)] = ""
+    url: Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_storable)] = ""
     labels: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
-    priority: Annotated[StrictInt, Field(ge=0, le=9)] = Field(default=0, description="higher goes first")
+    priority: Annotated[int, BeforeValidator(_not_boolean), Field(ge=0, le=9)] = Field(
+        default=0, description="higher goes first"
+    )
 
     @classmethod
     def parse(cls, fields: object) -> Self:

@@ -38,19 +38,22 @@ class Command:
     verb: str
     given: Callable[[Scene, State], dict[str, Any]]
     is_time: Callable[[Scene, State], bool] = lambda _scene, _state: True
+    again_at: Callable[[Scene, State], bool] = lambda _scene, _state: True
+    """When it is done again after a death; bounded by the case's limit."""
 
 
 @dataclass(frozen=True)
 class Case:
     """Times are in seconds. Without a `kind` the local tools are used; without a `command` a worker is killed.
 
-    `faults` meet the first tickets that are filed. `begin` happens before the trial, `act` again and again during it.
+    `faults` meet the first tickets that are filed, `notice_faults` the first notices. `begin` happens before the trial, `act` again and again during it.
     `most_runs` allows for operations that make another run each time they are repeated by a person.
     """
 
     name: str
     kind: ToolClass | None = None
     faults: tuple[str | Mapping[str, Any], ...] = ()
+    notice_faults: tuple[str | Mapping[str, Any], ...] = ()
     timeout: float = 2.0
     quarantine: float = 1.6
     window: float | None = None
@@ -141,6 +144,8 @@ def _holds() -> Iterator[Case]:
     yield replace(happened, name="hold/happened", begin=_hold, command=Command("resolve", _found), resolves=False)
     absent = replace(happened, name="hold/absent", faults=("500_before",), begin=_hold, resolves=False)
     yield replace(absent, command=Command("resolve", _found))
+    again = replace(happened, name="hold/again", begin=_hold, notice_faults=("500_before",))
+    yield replace(again, command=Command("resolve", _found, again_at=_held_or_done))
 
 
 def _hold(scene: Scene) -> None:
@@ -157,7 +162,12 @@ def _hold_and_resolve(scene: Scene) -> None:
 def _found(scene: Scene, state: State) -> dict[str, Any]:
     """What a person says who has looked."""
     made = scene.commits(Stage.CREATE_TICKET)
-    return {"run_id": _first(state), "object_id": made[0].id if made else None}
+    return {"run_id": _first(state), "object_id": made[0].id if made else None, "stage": Stage.CREATE_TICKET}
+
+
+def _held_or_done(_scene: Scene, state: State) -> bool:
+    """The run has come to rest, perhaps at its next unknown outcome."""
+    return Status.ACTIVE not in state.runs.values()
 
 
 def _first(state: State) -> str:
@@ -219,7 +229,7 @@ def _redrive(scene: Scene, state: State) -> None:
 
 def _relays() -> Iterator[Case]:
     yield Case("relay/batch", runs=3)
-    yield Case("relay/flushed", ToolClass.KEYED, (SLOW, SLOW, SLOW), runs=3, slots=1, act=_flush)
+    yield Case("relay/flushed", ToolClass.KEYED, (SLOW, SLOW), runs=2, slots=1, act=_flush)
 
 
 def _flush(scene: Scene, state: State) -> None:

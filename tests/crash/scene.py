@@ -68,8 +68,8 @@ class Scene:
         self.tools: Controls = lane.tools.forgetful if case.window else lane.tools.lasting
         self.environment = self._environment()
         self.services = Services(self._settings())
-        if case.kind is not None and case.faults:
-            self.tools.script(self.endpoint(Stage.CREATE_TICKET), *case.faults)
+        self.tools.script(self.endpoint(Stage.CREATE_TICKET), *case.faults)
+        self.tools.script(self.endpoint(Stage.NOTIFY), *case.notice_faults)
         case.begin(self)
 
     def endpoint(self, stage: Stage) -> str:
@@ -145,7 +145,7 @@ class Scene:
             return
         unknown = next(effect for effect in effects if effect.state == "unknown")
         made = [commit for commit in self.commits(unknown.stage) if commit.key == unknown.key]
-        self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None)
+        self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None, unknown.stage)
         self.memory.held += 1
         del self.memory.held_since[run_id]
 

@@ -91,6 +91,7 @@ class Trial:
             self.result.reached &= at is None or self._was_killed(operator)
             if at is None:
                 break
+            self._until(worker, lambda state: command.again_at(self.scene, state))
         self._until(worker, self.scene.finished)
         self._recovered()
 

@@ -248,11 +248,13 @@ working:
     :: atomic { !calm && my_state == unknown -> outcome = ask_person; settle(); goto ends }  /* lost_too_often */
 #endif
     :: atomic { !calm && my_state != 0 -> goto killed }
+    :: atomic { !calm && my_state != 0 -> goto ends }  /* StoreUnavailable: the claim is left to its end */
     fi;
     if
     :: atomic { outcome == sent -> complete() }
     :: atomic { outcome != sent -> settle() }
     :: atomic { !calm -> goto killed }
+    :: atomic { !calm -> goto ends }  /* StoreUnavailable */
     fi;
 ends:
     atomic {
@@ -283,18 +285,18 @@ end:
 /* One tick. When all is calm nobody is slow: time waits for whoever works on a claim. */
 #define TIMES (not_before + safe_after + underway + left[0] + left[1] + left[WORKERS - 1] > 0 || rung)
 #define SOMEBODY_BUSY (busy[0] || busy[1] || busy[WORKERS - 1])
-#define GHOST_SEEN (claimed == GHOST && row == seen)
+#define LEFT_BEHIND (row == seen && (claimed == GHOST || (claimed < WORKERS && !busy[claimed])))
 proctype Clock() {
 end:
     do
     :: d_step {
-            (TIMES || (calm && GHOST_SEEN)) && !(calm && SOMEBODY_BUSY) ->
+            (TIMES || (calm && LEFT_BEHIND)) && !(calm && SOMEBODY_BUSY) ->
             MINUS(not_before); MINUS(safe_after); MINUS(underway); MINUS(left[0]); MINUS(left[1]);
 #if WORKERS > 2
             MINUS(left[2]);
 #endif
             rung = false;
-            row = (calm && GHOST_SEEN -> old : row);
+            row = (calm && LEFT_BEHIND -> old : row);  /* PROCESS_TTL or CLAIM_LIMIT is over */
             printf("STORY a tick passes\n")
         }
     od
