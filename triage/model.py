@@ -22,8 +22,10 @@ def _storable(value: object) -> object:
     text = value if isinstance(value, str) else ""
     if "\x00" in text:
         raise ValueError("contains a NUL character, which cannot be stored")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("contains half of a surrogate pair; send valid Unicode")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains half of a surrogate pair; send valid Unicode") from None
     return value
 
 
