@@ -10,7 +10,6 @@ from triage import config, engine, local, retry
 from triage.decide.rules import Rules
 from triage.model import Stage, ToolSpec
 from triage.ports import Tool
-from triage.store import migrate
 from triage.store.database import Database
 from triage.store.lease import ProcessLease
 from triage.store.operations import Operations
@@ -38,6 +37,8 @@ class Services:
         """Of the server that is set, or of the embedded one, which is migrated by itself."""
         if self.settings.database_url is not None:
             return self.settings.database_url.get_secret_value()
+        from triage.store import migrate  # noqa: PLC0415 - Alembic costs a worker on real servers memory for nothing
+
         url = self._embedded.endpoints.database_url
         if migrate.version(url) != migrate.expected_version():
             migrate.migrate(url)

@@ -39,6 +39,7 @@ class Outcome:
     tool: str = ""
     seconds: float = 0.0
     retry_in: timedelta | None = None
+    next_claim: Claim | None = None
 
 
 class Engine:
@@ -54,17 +55,25 @@ class Engine:
         self._project = project
         self._policy = policy
 
-    def run_stage(self, run_id: UUID, stage: Stage, lease: Lease) -> Outcome:
+    def run_stage(
+        self, run_id: UUID, stage: Stage, lease: Lease, *, claim: Claim | None = None, carry_on: bool = False
+    ) -> Outcome:
         """Work on one stage of a run, once, and say how its message ends.
+
+        With `carry_on` the commit that completes the stage also claims the next one, and the outcome brings that claim,
+        to be given to the next call as `claim`.
 
         A worker may die between any two lines. Before `claim` commits, nothing happened. After it, the claim ends with
         the process, and the next one finds the attempt and, for an effect, "about to send". After `complete` commits,
         the stage is passed for ever. If the process lives but Postgres does not answer, `StoreUnavailable` leaves this
         function and the claim ends by its deadline.
         """
-        claim = self._store.claim(run_id, stage, lease)
-        if isinstance(claim, NoClaim):
-            return Outcome(claim.passed, "passed" if claim.passed else "not_claimed", claim.why)
+        taken = claim or self._store.claim(run_id, stage, lease)
+        if isinstance(taken, NoClaim):
+            return Outcome(taken.passed, "passed" if taken.passed else "not_claimed", taken.why)
+        return self._run_claimed(taken, lease, carry_on=carry_on)
+
+    def _run_claimed(self, claim: Claim, lease: Lease, *, carry_on: bool) -> Outcome:
         hopeless = retry.lost_too_often(claim.losses, claim.effect, self._policy)
         if hopeless is not None:
             return self._settle(claim, hopeless, lease)
@@ -72,8 +81,8 @@ class Engine:
             finished = self._work(claim, lease)
         except Exception as error:  # noqa: BLE001 - what is not expected becomes a dead letter, not a lost message
             return self._settle(claim, self._decide(claim, error), lease)
-        kept = self._store.complete(claim, finished, lease)
-        return _outcome(claim, kept, Outcome(kept, "finished"))
+        completed = self._store.complete(claim, finished, lease, carry_on=carry_on)
+        return _outcome(claim, completed.kept, Outcome(completed.kept, "finished", next_claim=completed.next_claim))
 
     def _work(self, claim: Claim, lease: Lease) -> Finished:
         if claim.effect is None:

@@ -314,6 +314,14 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Completed:
+    """Whether a finished stage was saved (`kept`), and the claim on the next stage if the same commit took it."""
+
+    kept: bool
+    next_claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """A run's id, and whether this submission created it."""
 

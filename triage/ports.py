@@ -6,6 +6,7 @@ from uuid import UUID
 
 from triage.model import (
     Claim,
+    Completed,
     Decision,
     Finished,
     NoClaim,
@@ -87,8 +88,11 @@ class Store(Protocol):
         """Take the right to work on a stage; for a stage with an effect this commits "about to send"."""
         ...
 
-    def complete(self, claim: Claim, finished: Finished, lease: Lease) -> bool:
-        """Save a finished stage; False if the claim was lost to another one, and nothing was changed."""
+    def complete(self, claim: Claim, finished: Finished, lease: Lease, *, carry_on: bool) -> Completed:
+        """Save a finished stage, and with `carry_on` claim the next one in the same commit.
+
+        Not kept if the claim was lost to another one: nothing was changed then.
+        """
         ...
 
     def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:

@@ -129,4 +129,5 @@ def _waits_on(error: Exception, effect: Effect | None) -> str:
 def _describe(error: Exception) -> str:
     known = isinstance(error, errors.TriageError)
     text = str(error) if known else f"bug, not expected here: {type(error).__name__}: {error}"
-    return text[:1_000] or type(error).__name__
+    storable = text.encode("utf-8", "replace").decode().replace("\x00", "?")
+    return storable[:1_000] or type(error).__name__

@@ -9,9 +9,6 @@ from contextlib import contextmanager
 import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 SERVICE = "triage"
 
@@ -72,7 +69,11 @@ def set_up_traces() -> bool:
     if not traces_wanted() or os.getpid() in _set_up_in:
         return False
     _set_up_in.add(os.getpid())
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow, often unused
+    # Imported here, because a process without traces should not pay for them in memory and start-up.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -82,9 +83,9 @@ def set_up_traces() -> bool:
 
 def flush_traces() -> None:
     """Send what is still buffered; called when the process ends."""
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        provider.shutdown()
+    shut_down = getattr(trace.get_tracer_provider(), "shutdown", None)  # only the SDK's has one
+    if shut_down is not None:
+        shut_down()
 
 
 @contextmanager

@@ -10,6 +10,36 @@ from workers import run_through
 from workers.broker import Broker
 from workers.relay import Relay
 
+EVENTS_INTERVAL = 0.25
+"""Seconds."""
+EVENTS_BUNDLED = 200
+
+
+class EventsStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sends what Flower reads in bundles, four times a second.
+
+    Celery sends its buffer at almost every turn of its loop: a fifth of the main thread's work under load.
+    """
+
+    requires = ("celery.worker.consumer.events:Events",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
+        """One for each connection of the consumer."""
+        super().__init__(parent, **options)
+        self._timer: Any = None
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401
+        """Take over the sending of this connection's events."""
+        dispatcher = parent.event_dispatcher
+        dispatcher.on_send_buffered = None
+        dispatcher.buffer_limit = EVENTS_BUNDLED
+        self._timer = parent.timer.call_repeatedly(EVENTS_INTERVAL, dispatcher.flush)
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
+        """Leave the rest to Celery, which sends it when it closes."""
+        if self._timer is not None:
+            self._timer.cancel()
+
 
 class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Starts after the pool and stops before it."""

@@ -57,7 +57,7 @@ class Broker:
 
     def ring(self, rings: Sequence[Ring]) -> None:
         """Send each run's chain. Those that could not be sent are chosen again after an interval."""
-        with _Translated(self), self._open().Producer() as producer:
+        with _Translated(self), self._open().Producer() as producer, producer.batch(max_size=100):
             for ring in rings:
                 with trace.of(ring.trace):
                     canvas.chain(self._app, ring.run_id, ring.checkpoint).apply_async(producer=producer)

@@ -1,8 +1,8 @@
 """Carry a run through its stages in one slot.
 
-A hop through the broker costs several times as much as a checkpoint. So after a stage's commit the task goes straight on
-with the next stage, if this worker serves its queue; else the rest of the chain is sent. Spans, events and logs are those
-of three tasks.
+A hop through the broker costs several times as much as a checkpoint. So after a stage's commit the task goes straight
+on with the next stage, if this worker serves its queue; else the rest of the chain is sent. Spans, events and logs are
+those of three tasks.
 """
 
 import time
@@ -19,7 +19,7 @@ from celery import signals
 from triage import errors, pipeline, telemetry
 from triage.bootstrap import services
 from triage.engine import Outcome
-from triage.model import Stage
+from triage.model import Claim, Stage
 from triage.store.postgres import RETRY_BY_MESSAGE
 from workers import canvas
 
@@ -52,11 +52,11 @@ def work(task: celery.Task, first: Stage, run_id: UUID) -> None:
     A worker may die anywhere in here: every stage that was finished is found finished when the message comes again.
     """
     stage, inline = first, 0
-    outcome = _run(task, stage, run_id)
+    outcome = _run(task, stage, run_id, None)
     while outcome.goes_on and (following := _served_here(task, stage)):
         stage, inline = following, inline + 1
         with _as_task(task, stage, run_id) as told:
-            outcome = told.outcome = _run(task, stage, run_id)
+            outcome = told.outcome = _run(task, stage, run_id, outcome.next_claim)
     if outcome.retry_in is not None and timedelta() < outcome.retry_in <= RETRY_BY_MESSAGE:
         raise task.retry(countdown=outcome.retry_in.total_seconds())
     chain = task.request.chain or []
@@ -71,11 +71,12 @@ def _served_here(task: celery.Task, stage: Stage) -> Stage | None:
     return following if following in task.app.amqp.queues.consume_from else None
 
 
-def _run(task: celery.Task, stage: Stage, run_id: UUID) -> Outcome:
+def _run(task: celery.Task, stage: Stage, run_id: UUID, claim: Claim | None) -> Outcome:
     """One stage. With Postgres away the message comes again; should that fail too, the relay rings."""
     mine = services()
     try:
-        outcome = mine.engine.run_stage(run_id, stage, mine.lease)
+        carry_on = _served_here(task, stage) is not None
+        outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=carry_on)
     except errors.StoreUnavailable as error:
         log.warning(telemetry.STAGE, run=str(run_id), stage=stage, outcome="store_away", why=str(error))
         raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error

@@ -1,1 +1,1 @@
-"""Kill a process at every point where the outside world can change, and count what came of it: `python -m tests.crash`."""
+"""A process is killed at every point where the outside world can change, and what came of it is counted."""

@@ -53,7 +53,8 @@ def _look_again(tools: campaign.Tools, results: list[Result]) -> None:
     """What was made after its trial had ended was made too often."""
     ledger = tools.lasting.ledger() | tools.forgetful.ledger()
     for result in results:
-        late = sum(ledger[endpoint].commits - number for endpoint, number in result.commits.items() if endpoint in ledger)
+        known = {name: number for name, number in result.commits.items() if name in ledger}
+        late = sum(ledger[name].commits - number for name, number in known.items())
         if late > 0:
             result.duplicates += late
             result.words.append(f"duplicates: {late} more after the end")
@@ -76,7 +77,7 @@ def _options() -> argparse.Namespace:
     add("--every", type=int, default=1, help="only every so many boundaries of each case")
     add("--pairs", type=int, default=60, help="how often the one who recovers is killed too")
     add("--seed", type=int, default=1, help="which pairs")
-    add("--lanes", type=int, default=8, help="trials at once; at most 11, by Postgres' connections")
+    add("--lanes", type=int, default=14, help="trials at once; at most 15, by Postgres' connections")
     add("--json", type=Path, default=Path("build/crash.json"), help="where the figures are written")
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point that was reached: `at` is in seconds of the machine's monotonic clock, `number` counts from 1 per label."""
+    """A point that was reached: `at` is the machine's monotonic clock in seconds, `number` counts from 1 per label."""
 
     at: float
     thread: str

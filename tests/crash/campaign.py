@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 from tests.crash import boundaries, cases
 from tests.crash.cases import Case
 from tests.crash.lane import Lane, Tools
@@ -170,7 +169,7 @@ class Progress:
 
 def say(text: str) -> None:
     """Tell on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - what standard error is for
 
 
 @contextmanager
@@ -191,5 +190,3 @@ def servers(folder: Path, lanes: int, *, naive: bool = True) -> Iterator[tuple[C
             url = stack.enter_context(databases.copied(endpoints.database_url))
             made.append(Lane(url, f"{broker}/{number}", folder / f"lane{number}", tools))
         yield Campaign(made, nurseries), tools
-
-

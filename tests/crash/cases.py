@@ -46,8 +46,8 @@ class Command:
 class Case:
     """Times are in seconds. Without a `kind` the local tools are used; without a `command` a worker is killed.
 
-    `faults` meet the first tickets that are filed, `notice_faults` the first notices. `begin` happens before the trial, `act` again and again during it.
-    `most_runs` allows for operations that make another run each time they are repeated by a person.
+    `faults` meet the first tickets that are filed, `notice_faults` the first notices. `begin` happens before the trial,
+    `act` again and again during it. `more_runs` allows for operations that make another run whenever they are repeated.
     """
 
     name: str
@@ -144,8 +144,9 @@ def _holds() -> Iterator[Case]:
     yield replace(happened, name="hold/happened", begin=_hold, command=Command("resolve", _found), resolves=False)
     absent = replace(happened, name="hold/absent", faults=("500_before",), begin=_hold, resolves=False)
     yield replace(absent, command=Command("resolve", _found))
-    again = replace(happened, name="hold/again", begin=_hold, notice_faults=("500_before",))
-    yield replace(again, command=Command("resolve", _found, again_at=_held_or_done))
+    again = replace(happened, begin=_hold, command=Command("resolve", _found, again_at=_held_or_done))
+    yield replace(again, name="hold/next", notice_faults=("500_before",))
+    yield replace(again, name="hold/again", faults=("500_before", "commit_then_drop"))
 
 
 def _hold(scene: Scene) -> None:
@@ -162,7 +163,7 @@ def _hold_and_resolve(scene: Scene) -> None:
 def _found(scene: Scene, state: State) -> dict[str, Any]:
     """What a person says who has looked."""
     made = scene.commits(Stage.CREATE_TICKET)
-    return {"run_id": _first(state), "object_id": made[0].id if made else None, "stage": Stage.CREATE_TICKET}
+    return {"run_id": _first(state), "object_id": made[0].id if made else None, "fence": state.fence}
 
 
 def _held_or_done(_scene: Scene, state: State) -> bool:

@@ -44,9 +44,9 @@ def _submit(mine: Services, **fields: Any) -> None:
         client.submit(**fields)
 
 
-def _resolve(mine: Services, run_id: str, object_id: str | None, stage: str | None = None) -> None:
+def _resolve(mine: Services, run_id: str, object_id: str | None, fence: int) -> None:
     sent = Sent(object_id) if object_id else None
-    mine.operations("crash").resolve(UUID(run_id), sent, Stage(stage) if stage else None)
+    mine.operations("crash").resolve(UUID(run_id), sent, fence)
 
 
 def _cancel(mine: Services, run_id: str) -> None:

@@ -1,8 +1,8 @@
 """Watch every point where this process can change the outside world, and die at one of them.
 
-`CRASH_RECORD=FILE` writes a line for each point that is reached, `CRASH_AT=LABEL#N` kills this process with SIGKILL when
-the label is reached for the Nth time. Nothing is listed by hand: SQL statements, broker commands and requests are seen
-where SQLAlchemy, redis-py and the product's transport send them.
+`CRASH_RECORD=FILE` writes a line for each point that is reached, `CRASH_AT=LABEL#N` kills this process with SIGKILL
+when the label is reached for the Nth time. Nothing is listed by hand: SQL statements, broker commands and requests are
+seen where SQLAlchemy, redis-py and the product's transport send them.
 """
 
 import json

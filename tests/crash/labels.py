@@ -11,8 +11,8 @@ from triage.store.database import statement
 SILENT = {b"HELLO", b"AUTH", b"SELECT", b"CLIENT", b"PING", b"PUBLISH"}
 SILENT |= {b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE"}
 SILENT |= {b"MULTI", b"EXEC", b"LLEN", b"INFO", b"HGET", b"ZRANGE", b"ZRANGEBYSCORE", b"ZREVRANGEBYSCORE", b"SMEMBERS"}
-"""Commands that change nothing that lasts: opening a connection, health checks, look-ups, and events that whoever listens
-may miss. All others are boundaries."""
+"""Commands that change nothing that lasts: opening a connection, health checks, look-ups, and events that whoever
+listens may miss. All others are boundaries."""
 MANY_KEYS = {b"BRPOP"}
 """The order of their keys differs from one time to the next."""
 SCRIPTS = {b"EVALSHA", b"EVAL"}
@@ -24,11 +24,11 @@ TABLE = re.compile(r"\b(insert into|update|delete from|from)\s+(\w+)", re.IGNORE
 
 def of_sql(text: str) -> str:
     """The statement's file name; for any other SQL what it does to which table."""
-    named = _statements().get(text)
+    named = statements().get(text)
     if named is not None:
         return f"sql.{named}"
     found = TABLE.search(text)
-    return "sql." + ("_".join(found.group().lower().split()) if found else text.split()[0].lower())
+    return "sql." + ("_".join(found.group().lower().split()) if found else text.split(maxsplit=1)[0].lower())
 
 
 def of_redis(packed: object) -> tuple[str | None, int]:
@@ -50,7 +50,8 @@ def path(target: str) -> str:
 
 
 @cache
-def _statements() -> dict[str, str]:
+def statements() -> dict[str, str]:
+    """Names of the store's statements by their text."""
     folder = resources.files("triage.store").joinpath("statements")
     names = [file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql")]
     return {statement(name): name for name in names}

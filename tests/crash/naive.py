@@ -1,7 +1,7 @@
 """What people write today: a Celery task that asks "was it done?", calls, and saves, with late acknowledgement.
 
-It has the product's broker, HTTP client and other systems, and a Postgres table of what was done. A message whose worker
-died comes back after two seconds here; with Celery's own default it would take an hour.
+It has the product's broker, HTTP client and other systems, and a Postgres table of what was done. A message whose
+worker died comes back after two seconds here; with Celery's own default it would take an hour.
 """
 
 import os

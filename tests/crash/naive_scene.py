@@ -1,4 +1,4 @@
-"""The same world for the naive task: what it saved says whether it is finished, the other systems what really happened."""
+"""The same world for the naive task: what it saved says whether it is finished."""
 
 from collections import Counter
 

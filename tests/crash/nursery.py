@@ -96,7 +96,8 @@ class Nursery:
             number = next(self._numbers)
             child = self._children[number] = Child(number, self, folder, name)
         given = {"CRASH_RECORD": str(child.trace), **environment}
-        self.tell({"id": number, "name": name, "log": str(child.log), "folder": str(folder), "environment": given, **wish})
+        place = {"name": name, "log": str(child.log), "folder": str(folder)}
+        self.tell({"id": number, "environment": given, **place, **wish})
         if not child.started.wait(START_LIMIT):
             raise TimeoutError(f"{name} was not started")
         return child

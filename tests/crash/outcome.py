@@ -7,6 +7,7 @@ from typing import Any
 from tests.crash.trial import Result
 
 COLUMNS = ("case", "boundaries", "duplicates", "lost", "held", "unexpected", "missed", "p50 s", "p95 s", "slowest s")
+COUNTED = ("duplicates", "lost", "held", "held_unexpected")
 NAIVE = "naive/"
 OURS = {"naive/normal": "findable/normal", "naive/429": "findable/429", "naive/late": "findable/late"}
 """What the product does with the same tools in the same cases."""
@@ -34,7 +35,7 @@ def figures(results: Sequence[Result]) -> dict[str, Any]:
     slowest = max(results, key=lambda one: one.recovery or 0, default=None)
     return {
         "boundaries": len(results),
-        **{name: sum(getattr(one, name) for one in results) for name in ("duplicates", "lost", "held", "held_unexpected")},
+        **{name: sum(getattr(one, name) for one in results) for name in COUNTED},
         "missed": sum(not result.reached for result in results),
         "recovery_p50_s": _quantile(recoveries, 50),
         "recovery_p95_s": _quantile(recoveries, 95),
@@ -81,8 +82,8 @@ def _row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (text.ljust(width) if i == 0 else text.rjust(width) for i, (text, width) in enumerate(zip(row, widths)))
-    return "  ".join([first, *rest])
+    numbers = (text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))
+    return "  ".join([row[0].ljust(widths[0]), *numbers])
 
 
 def _quantile(values: Sequence[float], percent: int) -> float:

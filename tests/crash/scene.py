@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -36,10 +35,11 @@ class EffectNow:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Every run's status, and every effect."""
+    """Every run's status, every effect, and the highest fence."""
 
     runs: dict[UUID, Status]
     effects: list[EffectNow]
+    fence: int = 0
 
     def with_status(self, status: Status) -> list[UUID]:
         """The runs with this status."""
@@ -91,11 +91,12 @@ class Scene:
 
     def state(self) -> State:
         """What the database says."""
-        runs = query(self.services.database, "select id, status from run")
+        runs = query(self.services.database, "select id, status, fence from run")
         effects = query(self.services.database, "select run_id, stage, encode(key, 'hex') as key, state from effect")
         return State(
             {row.id: Status(row.status) for row in runs},
             [EffectNow(row.run_id, Stage(row.stage), row.key, row.state) for row in effects],
+            max((row.fence for row in runs), default=0),
         )
 
     def commits(self, stage: Stage) -> list[Commit]:
@@ -145,7 +146,7 @@ class Scene:
             return
         unknown = next(effect for effect in effects if effect.state == "unknown")
         made = [commit for commit in self.commits(unknown.stage) if commit.key == unknown.key]
-        self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None, unknown.stage)
+        self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None)
         self.memory.held += 1
         del self.memory.held_since[run_id]
 
@@ -219,5 +220,3 @@ def report(**fields: object) -> Report:
     """A report that was never seen before."""
     given = {"source": "demo", "source_id": f"r-{next(_numbers)}", "title": "Saving an order fails", **fields}
     return Report.model_validate(given)
-
-

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.crash import boundaries
 from tests.crash.cases import Case
 from tests.crash.lane import Lane
-from tests.crash.nursery import Child, Nursery
 from tests.crash.naive_scene import NaiveScene
+from tests.crash.nursery import Child, Nursery
 from tests.crash.scene import NAMES, Scene, State
 from triage.model import Status
 

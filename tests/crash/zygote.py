@@ -1,7 +1,7 @@
 """A process that has imported everything and opened nothing, and forks a child for each trial.
 
-Starting a worker from nothing costs more than a second of CPU, a fork a few hundredths. Wishes come in as lines of JSON,
-and lines of JSON say which children were started and how they ended. When the wishes end, so do the children.
+Starting a worker from nothing costs more than a second of CPU, a fork a few hundredths. Wishes come in as lines of
+JSON, and lines of JSON say which children were started and how they ended. When the wishes end, so do the children.
 """
 
 import contextlib
@@ -20,10 +20,13 @@ import traceback
 from types import ModuleType
 from typing import Any
 
+from tests.crash import labels
+
 IMPORTS = ["celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.worker.consumer"]
 IMPORTS += ["celery.worker.components", "celery.worker.autoscale", "celery.worker.control", "celery.app.amqp"]
 IMPORTS += ["celery.app.control", "celery.app.events", "celery.app.log", "celery.fixups.django", "celery.backends.base"]
 IMPORTS += ["kombu.transport.redis", "kombu.asynchronous.hub", "sqlalchemy.dialects.postgresql.psycopg"]
+MOST_DESCRIPTORS = 256
 
 
 class Zygote:
@@ -121,7 +124,7 @@ def _pristine() -> None:
     """Nothing may be shared by the children: no connection, no thread, no settings read."""
     from triage import bootstrap  # noqa: PLC0415 - only to look at it
 
-    sockets = [fd for fd in os.listdir("/proc/self/fd") if _is_socket(int(fd))]
+    sockets = [fd for fd in range(MOST_DESCRIPTORS) if _is_socket(fd)]
     if threading.active_count() > 1 or sockets or bootstrap._services or "celeryconfig" in sys.modules:
         raise RuntimeError(f"not to be forked: {threading.enumerate()} {sockets} {bootstrap._services}")
 
@@ -129,7 +132,7 @@ def _pristine() -> None:
 def _is_socket(descriptor: int) -> bool:
     try:
         return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    except OSError:  # the descriptor of the listing itself
+    except OSError:  # not open
         return False
 
 
@@ -138,6 +141,7 @@ def main(trade: str) -> None:
     for name in IMPORTS:
         importlib.import_module(name)
     zygote = Zygote(importlib.import_module(trade))
+    labels.statements()  # read now, so that all children run the same ones, whoever edits them meanwhile
     _pristine()
     gc.collect()
     gc.freeze()

@@ -175,7 +175,9 @@ def _at_once(barrier: threading.Barrier, client: Client, store: PostgresStore, s
 
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_submission_shares_the_fate_of_its_transaction(
-    database: Database, database_url: str, commits: bool  # noqa: FBT001
+    database: Database,
+    database_url: str,
+    commits: bool,  # noqa: FBT001
 ) -> None:
     """A report submitted in another service's own transaction is accepted if that commits, else it never was."""
     fields = report().model_dump(mode="json")
@@ -201,7 +203,8 @@ def test_a_submission_waits_for_the_transaction_that_came_first(database: Databa
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"source": "demo"}, {"source": "demo", "source_id": "1"}, {"source": "demo", "source_id": "1", "title": 5}]
+    "fields",
+    [{}, {"source": "demo"}, {"source": "demo", "source_id": "1"}, {"source": "demo", "source_id": "1", "title": 5}],
 )
 def test_the_sql_function_refuses_what_no_run_can_be_made_of(database_url: str, fields: dict[str, object]) -> None:
     """A report without source, id or title is refused inside the caller's transaction."""

@@ -244,8 +244,8 @@ working:
 #ifdef REWIRED
     :: atomic { !calm && my_state != 0 -> outcome = not_sent; settle(); goto ends }  /* Engine._tool refuses */
 #endif
-#ifdef REDRIVE
-    :: atomic { !calm && my_state == unknown -> outcome = ask_person; settle(); goto ends }  /* lost_too_often */
+#if defined(REDRIVE) || defined(RESOLVE)
+    :: atomic { !calm && my_state == unknown -> outcome = ask_person; settle(); goto ends }  /* lost or tried too often */
 #endif
     :: atomic { !calm && my_state != 0 -> goto killed }
     :: atomic { !calm && my_state != 0 -> goto ends }  /* StoreUnavailable: the claim is left to its end */

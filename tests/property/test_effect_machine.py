@@ -17,7 +17,7 @@ from tests.support.site import report
 from triage import local, pipeline
 from triage.engine import Engine
 from triage.errors import NotAllowed
-from triage.model import Checkpoint, Claim, Finished, NoClaim, Settlement, Stage, Status, ToolClass
+from triage.model import Checkpoint, Claim, Completed, Finished, NoClaim, Settlement, Stage, Status, ToolClass
 from triage.ports import Lease
 from triage.retry import Policy
 from triage.store.database import Database
@@ -35,7 +35,7 @@ some_process = st.sampled_from(PROCESSES)
 answers = st.sampled_from(Answer)
 mostly = st.sampled_from([True, True, False])
 rarely = st.sampled_from([False, False, False, True])
-freezes = st.sampled_from([None, None, "work", "save"])
+freezes = st.sampled_from([None, None, None, "work", "save", "next"])
 
 
 class Frozen(BaseException):
@@ -53,13 +53,17 @@ class Thread:
 
 @dataclass(frozen=True)
 class Message:
-    """A message, who takes it, how the calls go, where the process freezes, and whether it overtakes frozen ones."""
+    """A message: who takes it, how the calls go, where the process freezes, whether it overtakes frozen ones.
+
+    `carries_on` says whether the commit of a stage also claims the next one.
+    """
 
     process: str
     answer: Answer
     lookup_fails: bool
     freeze_at: str | None
     overtakes: bool
+    carries_on: bool
 
 
 class FreezingStore:
@@ -78,11 +82,14 @@ class FreezingStore:
             self._freeze(claim, None)
         return claim
 
-    def complete(self, claim: Claim, finished: Finished, lease: Lease) -> bool:
-        """Save for real, unless frozen before."""
+    def complete(self, claim: Claim, finished: Finished, lease: Lease, *, carry_on: bool) -> Completed:
+        """Save for real, unless frozen before; perhaps freeze with the next stage's claim in hand."""
         if self.freeze_at == "save":
             self._freeze(claim, finished)
-        return self.real.complete(claim, finished, lease)
+        completed = self.real.complete(claim, finished, lease, carry_on=carry_on)
+        if completed.next_claim and self.freeze_at == "next":
+            self._freeze(completed.next_claim, None)
+        return completed
 
     def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:
         """Save for real, unless frozen before."""
@@ -114,18 +121,28 @@ class EffectMachine(RuleBasedStateMachine):
         self.engine = Engine(self.store, PlainDecider(), self.tools, project="p", policy=PATIENT)
         self.leases = {name: ProcessLease(self.database, name, list(Stage)) for name in PROCESSES}
         self.threads: list[Thread] = []
+        self.carries_on = False
         for lease in self.leases.values():
             lease.renew()
         self.work("a", Stage.TRIAGE, None)
 
-    @rule(messages=st.lists(st.builds(Message, some_process, answers, rarely, freezes, mostly), min_size=1, max_size=6))
+    @rule(
+        messages=st.lists(
+            st.builds(Message, some_process, answers, rarely, freezes, mostly, st.booleans()), min_size=1, max_size=6
+        )
+    )
     def deliver(self, messages: list[Message]) -> None:
         """The messages of the next stages come as soon as the run is due, or as its worker is held for dead."""
+        self.take(messages)
+
+    def take(self, messages: list[Message]) -> None:
+        """Let messages come one after the other."""
         for message in messages:
             self.advance(max(DEAD if self.threads and message.overtakes else 0.0, self.seconds_until("due")))
             self.leases[message.process].renew()
             for tool in self.tools.values():
                 tool.answer, tool.lookup_fails = message.answer, message.lookup_fails
+            self.carries_on = message.carries_on
             self.work(message.process, self.next_stage() or Stage.NOTIFY, message.freeze_at)
             self.nothing_is_made_twice()
 
@@ -137,9 +154,10 @@ class EffectMachine(RuleBasedStateMachine):
         self.work(process, stage, freeze_at)
 
     @precondition(lambda self: self.threads)
-    @rule(data=st.data(), answer=answers, renews=st.booleans())
-    def thaw(self, data: st.DataObject, answer: Answer, renews: bool) -> None:  # noqa: FBT001
+    @rule(data=st.data(), answer=answers, renews=st.booleans(), carries_on=st.booleans())
+    def thaw(self, data: st.DataObject, answer: Answer, renews: bool, carries_on: bool) -> None:  # noqa: FBT001
         """A frozen thread goes on where it stopped, whatever happened meanwhile."""
+        self.carries_on = carries_on
         thread = self.threads.pop(data.draw(st.integers(0, len(self.threads) - 1)))
         if renews:
             self.leases[thread.process].renew()
@@ -213,27 +231,32 @@ class EffectMachine(RuleBasedStateMachine):
         if self.run("status") == Status.DONE:
             assert [len(tool.commits) for tool in self.tools.values()] == [1, 1]
 
-    def work(self, process: str, stage: Stage, freeze_at: str | None) -> None:
-        """Let a process work on a message."""
-        self.store.freeze_at = freeze_at
+    def work(self, process: str, stage: Stage, freeze_at: str | None, claim: Claim | None = None) -> None:
+        """Let a process work on a message, and on the next stage if its commit claimed that."""
+        self.store.freeze_at, lease = freeze_at, self.leases[process]
         try:
-            self.engine.run_stage(self.run_id, stage, self.leases[process])
+            outcome = self.engine.run_stage(self.run_id, stage, lease, claim=claim, carry_on=self.carries_on)
         except Frozen:
             if self.store.frozen is None:
                 raise AssertionError from None
             self.threads.append(Thread(process, *self.store.frozen))
+        else:
+            self.carry_on(process, outcome.next_claim, freeze_at)
         self.store.freeze_at = None
+
+    def carry_on(self, process: str, claim: Claim | None, freeze_at: str | None = None) -> None:
+        """Go on with a claim, if there is one."""
+        if claim is not None:
+            self.work(process, claim.stage, freeze_at, claim)
 
     def go_on(self, thread: Thread) -> None:
         """What `run_stage` does after the line where the thread stopped."""
         lease, result = self.leases[thread.process], thread.result
         if result is None:
-            try:
-                result = self.engine._work(thread.claim, lease)
-            except Exception as error:  # noqa: BLE001 - as in `run_stage`
-                result = self.engine._decide(thread.claim, error)
-        if isinstance(result, Finished):
-            self.store.complete(thread.claim, result, lease)
+            self.work(thread.process, thread.claim.stage, None, thread.claim)
+        elif isinstance(result, Finished):
+            completed = self.store.complete(thread.claim, result, lease, carry_on=self.carries_on)
+            self.carry_on(thread.process, completed.next_claim)
         else:
             self.store.settle(thread.claim, result, lease)
 
@@ -270,6 +293,37 @@ def shared(template: str, servers: local.Lease) -> Iterator[Database]:  # noqa: 
         wait_until_processes_can_die(database)
         yield database
         database.close()
+
+
+def message(answer: Answer, process: str = "a", freeze_at: str | None = None) -> Message:
+    """A message that overtakes what is frozen."""
+    return Message(process, answer, lookup_fails=False, freeze_at=freeze_at, overtakes=True, carries_on=False)
+
+
+STORIES = {
+    "committed late, asked again and again": [message(Answer.LATE), *[message(Answer.OK)] * 4],
+    "dead before it could say that it broke off": [
+        message(Answer.LATE, freeze_at="save"),
+        *[message(Answer.OK, process="b")] * 4,
+    ],
+    "frozen before it sends": [message(Answer.OK, freeze_at="work"), *[message(Answer.OK, process="b")] * 4],
+    "frozen with the next claim in hand": [
+        replace(message(Answer.OK, freeze_at="next"), carries_on=True),
+        *[message(Answer.OK, process="b")] * 4,
+    ],
+    "lost for longer than a key is kept": [message(Answer.COMMITTED_BUT_LOST), *[message(Answer.NOT_SENT)] * 9],
+}
+
+
+@pytest.mark.parametrize("kind", list(ToolClass))
+@pytest.mark.parametrize("messages", STORIES.values(), ids=STORIES)
+def test_the_plainest_stories(shared: Database, kind: ToolClass, messages: list[Message]) -> None:
+    """The shortest ways in which something could be made twice end well for every class of tool."""
+    machine = type("Machine", (EffectMachine,), {"kind": kind, "database": shared})()
+    machine.take(messages)
+    for thread in machine.threads:
+        machine.go_on(thread)
+    machine.teardown()
 
 
 @pytest.mark.parametrize("kind", list(ToolClass))

@@ -128,5 +128,3 @@ def let_pass(database: Database, run_id: UUID, seconds: float) -> None:
         for table, columns in TIMES.items():
             shifted = ", ".join(f"{column} = {column} - %(by)s" for column in columns)
             connection.exec_driver_sql(f"update {table} set {shifted} {where[table]}", given)  # noqa: S608
-
-

@@ -45,13 +45,14 @@ class Operations:
             )
         raise errors.NotAllowed(f"run {run_id} is {row.status}, only a dead or held one can be redriven")
 
-    def resolve(self, run_id: UUID, happened: Sent | None, stage: Stage | None = None) -> None:
+    def resolve(self, run_id: UUID, happened: Sent | None, fence: int | None = None) -> None:
         """Say what became of an unknown outcome: the object that was made, or None if nothing was (it is sent again).
 
-        Name the `stage` that was looked at wherever this may be repeated: the run may be held at the next one by then.
+        Give the `fence` of the attempt that was looked at wherever this may be repeated: by then the run may have gone
+        on, and wait with another unknown outcome, which this answer does not fit.
         """
         found = {
-            "stage": stage,
+            "fence": fence,
             "remote_id": happened.remote_id if happened else None,
             "remote_url": happened.remote_url if happened else None,
         }

@@ -13,6 +13,7 @@ from sqlalchemy import exc
 from triage import errors, pipeline
 from triage.model import (
     Claim,
+    Completed,
     Effect,
     EffectState,
     Finished,
@@ -81,14 +82,20 @@ class PostgresStore:
             return _no_claim(row, stage)
         return _claim(row, run_id, stage, claim_id, started)
 
-    def complete(self, claim: Claim, finished: Finished, lease: Lease) -> bool:
-        """Save a finished stage; False if the claim was lost."""
+    def complete(self, claim: Claim, finished: Finished, lease: Lease, *, carry_on: bool) -> Completed:
+        """Save a finished stage, and with `carry_on` claim the next one in the same commit."""
+        started = monotonic()
+        next_claim_id = uuid4() if carry_on and finished.next_effect else None
         params = _attempt(claim, lease) | _planned(finished.next_effect)
+        params |= {"next_claim_id": next_claim_id, "limit": CLAIM_LIMIT}
         if finished.decision is not None:
             name, params = "complete_triage", params | _decision(finished)
         else:
             name, params = "complete_effect", params | _confirmed(claim, finished)
-        return self._database.one(name, params, COMPLETION_PATIENCE) is not None
+        row = self._database.one(name, params, COMPLETION_PATIENCE)
+        if row is None or not row.carried or next_claim_id is None:
+            return Completed(kept=row is not None)
+        return Completed(kept=True, next_claim=_next_claim(claim, finished, row.fence, next_claim_id, started))
 
     def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:
         """Save an attempt that did not finish its stage; False if the claim was lost."""
@@ -129,6 +136,36 @@ def _claim(row: sqlalchemy.Row[Any], run_id: UUID, stage: Stage, claim_id: UUID,
         report=row.report if triage else None,
         decision=None if triage else row.decision,
         effect=None if triage else _effect(row),
+    )
+
+
+def _next_claim(claim: Claim, finished: Finished, fence: int, claim_id: UUID, started: float) -> Claim:
+    """The claim that the completing statement took, without asking for it again."""
+    planned = finished.next_effect
+    if planned is None:
+        raise AssertionError("only a stage that plans an effect is carried on")
+    decision = finished.decision.model_dump(mode="json") if finished.decision else claim.decision
+    effect = Effect(
+        key=planned.key,
+        tool=planned.spec.name,
+        tool_class=planned.spec.tool_class,
+        target=planned.draft.target,
+        content=planned.draft.content,
+        state=EffectState.SENDING,
+        timeout=planned.spec.timeout,
+        quarantine=planned.spec.quarantine,
+    )
+    return Claim(
+        run_id=claim.run_id,
+        run_key=claim.run_key,
+        stage=planned.stage,
+        fence=fence,
+        claim_id=claim_id,
+        attempt=1,
+        losses=0,
+        started=started,
+        decision=decision,
+        effect=effect,
     )
 
 

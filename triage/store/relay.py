@@ -43,7 +43,7 @@ class RelayStore:
         return [row.name for row in self._database.all("reap", {"ttl": PROCESS_TTL})]
 
     def broker_lost(self, token: str) -> None:
-        """If the broker is not the one that was rung before (`token` differs), what was rung is due to be rung again."""
+        """If the broker is not the one that was rung before (`token` differs), make all that was rung due again."""
         self._database.all("broker_lost", {"token": token})
 
     def ring(self, room: Mapping[Stage, int]) -> list[Ring]:

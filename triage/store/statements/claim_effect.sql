@@ -2,6 +2,7 @@
 --   planned                                 → sending, deadline = now + the tool's timeout
 --   sending or unknown, tool with a key     → sending again: the same request cannot make a second object
 --   sending by a dead process, other tools  → unknown until the quarantine after the deadline is over
+-- The run's id stands where a join would do, so that every plan goes through an index however large the tables are.
 -- Repeated after a broken connection it finds its own claim_id: nothing was sent under it, so it is `sending` again.
 with old as (
     select * from run where id = %(run_id)s for update
@@ -13,8 +14,8 @@ with old as (
         claim_id = %(claim_id)s,
         claimed_by = %(process_id)s,
         claim_until = now() + effect.timeout + %(limit)s
-    from old join effect on effect.run_id = old.id and effect.stage = %(stage)s
-    where run.id = old.id and old.status = 'active' and old.checkpoint = %(checkpoint)s and old.due <= now()
+    from old join effect on effect.run_id = %(run_id)s and effect.stage = %(stage)s
+    where run.id = %(run_id)s and old.status = 'active' and old.checkpoint = %(checkpoint)s and old.due <= now()
         and (old.claim_id is null or old.claim_id = %(claim_id)s or old.claim_until <= now()
             or not process_alive(old.claimed_by, %(ttl)s))
     returning run.id, run.fence, run.attempt, run.losses
@@ -26,7 +27,7 @@ with old as (
         when e.tool_class = 'keyed' then 'sending'
         when e.tool_class = 'windowed' and now() + e.timeout < e.first_sent_at + e.key_window then 'sending'
         else 'unknown' end as state
-    from effect e join claimed on claimed.id = e.run_id where e.stage = %(stage)s
+    from effect e, claimed where e.run_id = %(run_id)s and e.stage = %(stage)s
     for update of e  -- reads the newest state, also when another transaction committed since this statement began
 ), moved as (
     update effect set
@@ -51,7 +52,7 @@ select run.status, run.checkpoint, run.key, claimed.fence, claimed.attempt, clai
     moved.timeout, coalesce(moved.first_sent_at < moved.sent_at, false) as resent, moved.remote_id, moved.remote_url,
     greatest(moved.not_before - now(), interval '0') as wait, moved.quarantine
 from run
-left join claimed on claimed.id = run.id
-left join moved on moved.run_id = claimed.id
-left join decision on decision.run_id = claimed.id
+left join claimed on true
+left join moved on true
+left join decision on decision.run_id = %(run_id)s and claimed.id is not null
 where run.id = %(run_id)s

@@ -13,7 +13,7 @@ with async as materialized (
         claimed_by = %(process_id)s,
         claim_until = now() + %(limit)s
     from old
-    where run.id = old.id and old.status = 'active' and old.checkpoint = 'received' and old.due <= now()
+    where run.id = %(run_id)s and old.status = 'active' and old.checkpoint = 'received' and old.due <= now()
         and (old.claim_id is null or old.claim_id = %(claim_id)s or old.claim_until <= now()
             or not process_alive(old.claimed_by, %(ttl)s))
     returning run.id, run.fence, run.attempt, run.losses
@@ -25,6 +25,6 @@ with async as materialized (
 )
 select run.status, run.checkpoint, run.key, claimed.fence, claimed.attempt, claimed.losses, report.content as report
 from run
-left join claimed on claimed.id = run.id
-left join report on report.run_id = claimed.id
+left join claimed on true
+left join report on report.run_id = %(run_id)s and claimed.id is not null
 where run.id = %(run_id)s

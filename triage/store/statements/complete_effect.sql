@@ -1,28 +1,37 @@
 -- Saves the effect's object, plans the next stage's effect if there is one, and moves the checkpoint, if the claim's fence
 -- still holds. A run cancelled while the call was under way keeps its status: what was done is recorded all the same.
+-- With a next_claim_id the same commit claims the next stage; see complete_triage.
 -- Repeated after a broken connection it finds its own attempt row and answers as the first time.
 with done as (
     update run set
         checkpoint = case when status = 'cancelled' and %(checkpoint)s = 'done' then 'notified' else %(checkpoint)s end,
         status = case when status = 'active' and %(checkpoint)s = 'done' then 'done' else status end,
         finished_at = case when %(checkpoint)s = 'done' then now() else finished_at end,
-        attempt = 0, losses = 0, reason = case when status = 'cancelled' then reason end, waits_on = null,
-        claim_id = null, claimed_by = null, claim_until = null
+        losses = 0, reason = case when status = 'cancelled' then reason end, waits_on = null,
+        fence = fence + (status = 'active' and %(next_claim_id)s::uuid is not null)::int, attempt = (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
+        claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
+        claimed_by = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(process_id)s::uuid end,
+        claim_until = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then now() + %(next_timeout)s::interval + %(limit)s::interval end
     where id = %(run_id)s and fence = %(fence)s and claim_id = %(claim_id)s
-    returning id, status
+    returning id, status, fence, claim_id
 ), confirmed as (
     update effect set state = 'confirmed', remote_id = %(remote_id)s, remote_url = %(remote_url)s, error = null
     from done where key = %(effect_key)s
 ), planned as (
-    insert into effect (key, run_id, stage, tool, target, tool_class, timeout, quarantine, key_window, content)
+    insert into effect (key, run_id, stage, tool, target, tool_class, timeout, quarantine, key_window, content,
+        state, claim_id, first_sent_at, sent_at, deadline)
     select %(next_key)s::bytea, id, %(next_stage)s, %(next_tool)s, %(next_target)s, %(next_tool_class)s,
-        %(next_timeout)s, %(next_quarantine)s, %(next_key_window)s, %(next_content)s
+        %(next_timeout)s::interval, %(next_quarantine)s, %(next_key_window)s, %(next_content)s,
+        case when claim_id is null then 'planned' else 'sending' end, claim_id,
+        case when claim_id is not null then now() end, case when claim_id is not null then now() end,
+        case when claim_id is not null then now() + %(next_timeout)s::interval end
     from done where %(next_key)s::bytea is not null
 ), tried as (
     insert into attempt (run_id, fence, stage, number, process_id, outcome, seconds)
     select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, 'finished', %(seconds)s from done
 )
-select status from done
+select status, fence, claim_id is not null as carried from done
 union all
-select run.status from attempt join run on run.id = attempt.run_id
+select run.status, run.fence, run.claim_id is not distinct from %(next_claim_id)s::uuid and run.claim_id is not null
+from attempt join run on run.id = attempt.run_id
 where attempt.run_id = %(run_id)s and attempt.fence = %(fence)s and attempt.outcome = 'finished'

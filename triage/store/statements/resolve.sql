@@ -1,10 +1,9 @@
 -- A person found out what became of an unknown outcome: it happened (the object's id is given), or it did not (no id).
--- With the stage that was looked at, a repetition cannot resolve a later unknown outcome of the same run by mistake.
+-- With the fence that was looked at, a repetition cannot resolve a later unknown outcome of the same run by mistake.
 with freed as (
     update run set status = 'active', attempt = 0, losses = 0, due = now(), ring_at = now(), rings = 0, reason = null, waits_on = null
-    where id = %(run_id)s and status = 'held'
-        and exists (select from effect where run_id = run.id and state = 'unknown'
-            and stage = coalesce(%(stage)s, stage))
+    where id = %(run_id)s and status = 'held' and fence = coalesce(%(fence)s::bigint, fence)
+        and exists (select from effect where run_id = run.id and state = 'unknown')
     returning id
 ), settled as (
     update effect set

@@ -1,0 +1,58 @@
+"""Errors travel between processes and say whether trying again can help."""
+
+import pickle
+from datetime import timedelta
+
+import pytest
+
+from triage import errors
+
+ALL = [
+    errors.InvalidReport("title", "is empty"),
+    errors.InvalidSetting("TRIAGE_SLOTS: no number"),
+    errors.RunNotFound("there is no run 5"),
+    errors.NotAllowed("the run is done"),
+    errors.StoreUnavailable("Postgres did not answer"),
+    errors.BrokerUnavailable("the broker did not answer"),
+    errors.ProcessExpired("too late"),
+    errors.NotSent("429", timedelta(seconds=7)),
+    errors.NotSent("refused"),
+    errors.OutcomeUnknown("reset"),
+    errors.Refused("422"),
+    errors.Quarantined("too early", timedelta(seconds=9)),
+    errors.Absent("not there"),
+    errors.NeedsPerson("ask somebody"),
+]
+RETRYABLE = {
+    "StoreUnavailable",
+    "BrokerUnavailable",
+    "ProcessExpired",
+    "NotSent",
+    "OutcomeUnknown",
+    "Quarantined",
+    "Absent",
+}
+
+
+def every_class(root: type[errors.TriageError]) -> set[str]:
+    """The names of all errors below this one."""
+    return {name for kind in root.__subclasses__() for name in {kind.__name__, *every_class(kind)}}
+
+
+@pytest.mark.parametrize("error", ALL, ids=repr)
+def test_an_error_survives_the_way_to_another_process(error: errors.TriageError) -> None:
+    """After pickling, class, words and every field are the same."""
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert type(copy) is type(error)
+    assert (str(copy), copy.args, vars(copy)) == (str(error), error.args, vars(error))
+
+
+@pytest.mark.parametrize("error", ALL, ids=repr)
+def test_an_error_says_whether_trying_again_can_help(error: errors.TriageError) -> None:
+    """Exactly those that may pass by themselves are retryable."""
+    assert error.retryable == (type(error).__name__ in RETRYABLE)
+
+
+def test_no_error_is_forgotten_here() -> None:
+    """Every error that the product raises on purpose is in the list above."""
+    assert every_class(errors.TriageError) - {"ToolError"} == {type(error).__name__ for error in ALL}
