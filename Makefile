@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export TRIAGE_HOME ?= .triage
+export MALLOC_ARENA_MAX ?= 2 # many threads would otherwise keep many heaps
 CELERY := $(BIN)/celery -A workers.app
 WORKER := $(CELERY) worker --pool threads --without-mingle --without-gossip --loglevel INFO
 CORES := $(shell getconf _NPROCESSORS_ONLN)

@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 from celery import signals
-from opentelemetry.instrumentation.celery import CeleryInstrumentor
 
 from triage import telemetry
 from triage.bootstrap import services
@@ -31,6 +30,8 @@ def _set_up_logs(**_: Any) -> None:  # noqa: ANN401 - Celery's signature
 def _begin(**_: Any) -> None:  # noqa: ANN401
     """Build what tasks need before the first of them, so that threads do not race to do so."""
     if telemetry.set_up_traces():
+        from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415 - memory, where traces are off
+
         CeleryInstrumentor().instrument()
     mine = services()
     mine.engine  # noqa: B018 - builds it

@@ -86,6 +86,8 @@ class Campaign:
                     future.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for nursery in self._nurseries.values():  # without workers no trial lasts
+                    nursery.close()
                 raise
             return [future.result() for future in futures]
 

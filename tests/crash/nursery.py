@@ -1,5 +1,6 @@
 """The harness's side of the zygote: children that can be waited for and killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -40,7 +41,8 @@ class Child:
 
     def kill(self, number: signal.Signals = signal.SIGKILL, *, wait: bool = True) -> None:
         """Send a signal, if it still runs, and wait for its end."""
-        self._nursery.tell({"kind": "kill", "id": self._number, "signal": int(number)})
+        if not self.ended.is_set():
+            self._nursery.tell({"kind": "kill", "id": self._number, "signal": int(number)})
         if wait and not self.ended.wait(START_LIMIT):
             raise TimeoutError(f"{self.log} does not end")
 
@@ -61,6 +63,7 @@ class Nursery:
         self._lock = threading.Lock()
         self._ready = threading.Event()
         self._process: subprocess.Popen[bytes]
+        self._ears: threading.Thread
 
     def __enter__(self) -> Self:
         """Start, and return once everything is imported."""
@@ -73,7 +76,8 @@ class Nursery:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        threading.Thread(target=self._hear, name="nursery", daemon=True).start()
+        self._ears = threading.Thread(target=self._hear, name="nursery", daemon=True)
+        self._ears.start()
         if not self._ready.wait(START_LIMIT):
             raise TimeoutError("the zygote did not get ready")
         return self
@@ -82,13 +86,19 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End all children."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self.close()
+
+    def close(self) -> None:
+        """As `__exit__`; whoever waits for a child is told that it has ended."""
+        with self._lock:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._ears.join(START_LIMIT)
 
     def start(self, folder: Path, name: str, environment: Mapping[str, str], **wish: Any) -> Child:
         """Fork a child that works in `folder`, where its log and the points that it reaches are written."""
@@ -112,8 +122,12 @@ class Nursery:
             self._process.stdin.flush()
 
     def _hear(self) -> None:
-        for line in self._process.stdout or ():
-            self._note(json.loads(line))
+        with self._process.stdout or contextlib.nullcontext([]) as lines:
+            for line in lines:
+                self._note(json.loads(line))
+        for child in self._children.values():
+            child.started.set()
+            child.ended.set()
 
     def _note(self, heard: dict[str, Any]) -> None:
         if "ready" in heard:

@@ -1,37 +1,43 @@
 """The crash harness at work: a sample of what `python -m tests.crash` does in full."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.crash import boundaries, campaign, cases, labels
 from tests.crash.boundaries import Point
-from tests.crash.campaign import Task
+from tests.crash.campaign import Campaign, Task
 from triage.store.database import statement
 
 SAMPLED = ("keyed/normal", "findable/normal")
 EVERY = 6
+LANES = 10
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    """Run the servers, the lanes and the processes that workers are forked from."""
+    with campaign.servers(tmp_path_factory.mktemp("crash"), LANES) as (running, _):
+        yield running
 
 
 @pytest.mark.slow
-def test_a_worker_may_be_killed_anywhere(tmp_path: Path) -> None:
+def test_a_worker_may_be_killed_anywhere(running: Campaign) -> None:
     """Killed at any of a sample of boundaries, a worker is replaced, and every object is made exactly once."""
     wanted = [cases.every()[name] for name in SAMPLED]
-    with campaign.servers(tmp_path, lanes=8, naive=False) as (running, _):
-        found = running.record(wanted)
-        tasks = [Task(case, (at,)) for case in wanted for at in found[case.name][::EVERY]]
-        results = running.trials(tasks, "sample")
+    found = running.record(wanted)
+    tasks = [Task(case, (at,)) for case in wanted for at in found[case.name][::EVERY]]
+    results = running.trials(tasks, "sample")
     assert min(len(names) for names in found.values()) > 30
     assert [(one.case, one.at, one.words) for one in results if not one.is_good] == []
 
 
 @pytest.mark.slow
-def test_the_harness_finds_duplicates(tmp_path: Path) -> None:
+def test_the_harness_finds_duplicates(running: Campaign) -> None:
     """The usual task, killed between the other system's commit and its own, files twice, and that is counted."""
     case = cases.every()["naive/normal"]
-    with campaign.servers(tmp_path, lanes=1) as (running, _):
-        running.record([case])
-        (result,) = running.trials([Task(case, ("sql.insert_into_naive.before#1",))], "naive")
+    running.record([case])
+    (result,) = running.trials([Task(case, ("sql.insert_into_naive.before#1",))], "naive")
     assert (result.reached, result.duplicates, result.lost) == (True, 1, 0)
 
 

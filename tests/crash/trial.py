@@ -88,7 +88,7 @@ class Trial:
             operator = self._start("operator", at, kind="operator", verb=command.verb, given=given)
             if not operator.ended.wait(OPERATOR_LIMIT):
                 raise TimeoutError(operator.tail())
-            self.result.reached &= at is None or self._was_killed(operator)
+            self.result.reached &= at is None or self._was_killed(operator, at)
             if at is None:
                 break
             self._until(worker, lambda state: command.again_at(self.scene, state))
@@ -106,8 +106,7 @@ class Trial:
                 self._recovered()
             if time.monotonic() > give_up or (finished_at and (at is None or time.monotonic() > finished_at + LINGER)):
                 return True
-        self._was_killed(worker)
-        return False
+        return not self._was_killed(worker, at)
 
     def _dies(self, worker: Child, at: str | None) -> bool:
         if at is not None and at.startswith(OF_TOOL):
@@ -139,12 +138,13 @@ class Trial:
         self.scene.act(state)
         return state
 
-    def _was_killed(self, child: Child) -> bool:
-        """Note the death; raises if it was not ours."""
-        if not child.was_killed:
-            if child.status == 0 or child.status is None:
-                return False
+    def _was_killed(self, child: Child, at: str | None) -> bool:
+        """Note the death, if it was at that boundary; raises for one of another kind."""
+        if not child.was_killed and child.status != 0:
             raise RuntimeError(child.tail())
+        there = at is not None and (at.startswith(OF_TOOL) or _came_to(child.trace, at))
+        if not child.was_killed or not there:
+            return False
         finished = self.scene.finished(self.scene.mourn())
         self._died_at = None if finished else child.ended_at
         return True
@@ -189,6 +189,10 @@ class Trial:
 
     def _is_victim(self, child: Child) -> bool:
         return child.trace.name.startswith("operator" if self.scene.case.command else "worker")
+
+
+def _came_to(trace: Path, at: str) -> bool:
+    return any(point.name == at for point in boundaries.read(trace))
 
 
 def _first_claim(trace: Path, died_at: float) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import BrokerProcess
-from tests.support.nodes import BrokerNode, WorkerNode, Setup
+from tests.support.nodes import BrokerNode, Setup, WorkerNode
 from tests.support.site import Site
 from triage.store.database import Database
 from triage.testing import Controls, ToolProcess

@@ -10,7 +10,6 @@ import pytest
 
 from tests.support import databases, waiting
 from tests.support.site import NOTICES, TICKETS, Site, report
-from tests.support.workers import WorkerProcess
 from triage import errors, local
 from triage.model import Stage, Status, ToolClass
 from triage.store.database import Database
@@ -57,7 +56,7 @@ def test_a_worker_killed_between_two_commits_is_replaced(site: Site, kind: ToolC
 
 
 def test_an_unknown_outcome_of_a_blind_tool_waits_for_a_person(site: Site) -> None:
-    """When the sender dies and the other system cannot be asked, the run is held, says why, and nothing is sent again."""
+    """When the sender dies and the other system cannot be asked, the run is held with the reason, and sent no more."""
     site.use_tools(ToolClass.BLIND, timeout=3)
     site.tools.configure(delay=SLOW)
     victim = site.ready_worker()

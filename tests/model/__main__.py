@@ -78,7 +78,7 @@ def _without(what: str, flag: str, breaks: str) -> Check:
 
 CHECKS = (
     *itertools.chain.from_iterable(_tool(tool) for tool in ("keyed", "findable", "blind")),
-    Check("findable, longer times: safe", ("-DTOOL=FINDABLE", "-DT=3", "-DQ=4"), SAFETY),
+    Check("findable, quarantine below timeout: safe", ("-DTOOL=FINDABLE", "-DT=3", "-DQ=1"), SAFETY),
     _without("no fence", "-DNO_FENCE", TWO_COMMITS),
     _without("no quarantine", "-DNO_QUARANTINE", TWO_COMMITS),
     _without("no deadline check", "-DNO_DEADLINE_CHECK", TWO_COMMITS),

@@ -85,9 +85,11 @@ bool calm;              /* from here on nothing goes wrong any more */
 #endif
 #ifdef NO_QUARANTINE
 #define LOST_CALL_WAITS 0
+#define LOST_ANSWER_WAITS 0
 #define WAIT 0
 #else
 #define LOST_CALL_WAITS safe_after
+#define LOST_ANSWER_WAITS (T + Q)
 #define WAIT Q
 #endif
 #ifdef KEEPS  /* a settlement never shortens the quarantine that runs */
@@ -207,7 +209,7 @@ inline settle() {
     :: outcome == early -> save(going, unknown, not_before, my_absences)
     :: outcome == ask_person -> save(held, unknown, 0, 0)
     :: outcome == no_answer && TOOL == BLIND -> save(held, unknown, 0, 0)
-    :: outcome == no_answer && TOOL == FINDABLE -> save(going, unknown, WAIT, 0)
+    :: outcome == no_answer && TOOL == FINDABLE -> save(going, unknown, LOST_ANSWER_WAITS, 0)
     :: outcome == no_answer && TOOL == KEYED -> save(going, unknown, 0, 0)
     :: outcome == not_sent && !MAY_BE_COMMITTED -> save(going, planned, 0, 0)
     :: outcome == not_sent && MAY_BE_COMMITTED && TOOL == BLIND -> save(held, unknown, 0, 0)

@@ -33,7 +33,10 @@ class WorkerContainer(CeleryTestContainer):
         """The worker's name."""
         return self.worker.name
 
-    name = id
+    @property
+    def name(self) -> str:
+        """The worker's name."""
+        return self.worker.name
 
     @property
     def status(self) -> str:
@@ -79,7 +82,10 @@ class BrokerContainer(CeleryTestContainer):
         """There is one."""
         return "broker"
 
-    name = id
+    @property
+    def name(self) -> str:
+        """There is one."""
+        return "broker"
 
     @property
     def status(self) -> str:

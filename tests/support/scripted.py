@@ -7,7 +7,6 @@ from datetime import timedelta
 from enum import StrEnum, auto
 from uuid import UUID
 
-
 from triage import errors
 from triage.model import Decision, Kind, Report, Request, Sent, Severity, ToolClass, ToolSpec
 from triage.store.database import Database

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy
 
-from tests.support import databases, waiting
+from tests.support import waiting
 from tests.support.broker import BrokerProcess
 from tests.support.workers import WorkerProcess
 from triage import errors
@@ -122,7 +122,8 @@ class Site:
     def assert_local_once_each(self, ids: Sequence[UUID]) -> None:
         """The same for the local tools."""
         for table in ("local_ticket", "local_notice"):
-            assert databases.value(self.database, f"select count(*) from {table}") == len(ids), table
+            made = self.database.read(sqlalchemy.select(sqlalchemy.func.count()).select_from(sqlalchemy.table(table)))
+            assert made[0][0] == len(ids), table
 
     def close(self) -> None:
         """End every worker that is left."""

@@ -9,7 +9,7 @@ POLL = 0.05
 
 
 def until(condition: Callable[[], object], seconds: float, otherwise: Callable[[], str]) -> float:
-    """Wait for a true answer and return how long it took, in seconds; fail with `otherwise()` when it takes too long."""
+    """Wait for a true answer and return how many seconds it took; fail with `otherwise()` when it takes too long."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:

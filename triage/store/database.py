@@ -20,7 +20,10 @@ TRANSIENT = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
 _OPTIONS = {
     "connect_timeout": 5,
-    "options": "-c statement_timeout=20s -c idle_in_transaction_session_timeout=20s",
+    # Every statement goes by keys, so one plan fits all parameters; planning anew costs more than most of them take.
+    "prepare_threshold": 1,
+    "options": "-c plan_cache_mode=force_generic_plan -c jit=off "
+    "-c statement_timeout=20s -c idle_in_transaction_session_timeout=20s",
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -52,6 +55,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=20,
+            pool_use_lifo=True,  # few warm connections instead of many cool ones
             pool_reset_on_return=None,  # autocommit leaves nothing to roll back
             connect_args=_OPTIONS,
         )
