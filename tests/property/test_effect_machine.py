@@ -311,7 +311,12 @@ STORIES: dict[str, list[Message | float]] = {
         *[message(Answer.OK, process="b")] * 4,
     ],
     "frozen before it saves": [message(Answer.OK, freeze_at="save"), *[message(Answer.OK, process="b")] * 4],
-    "lost for longer than a key is kept": [message(Answer.COMMITTED_BUT_LOST), 110.0, message(Answer.OK)],
+    "lost for longer than a key is kept": [
+        message(Answer.COMMITTED_BUT_LOST),
+        message(Answer.NOT_SENT),
+        110.0,
+        message(Answer.OK),
+    ],
 }
 
 
