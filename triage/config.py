@@ -35,8 +35,8 @@ class ToolSettings(BaseModel):
     def _complete(self) -> Self:
         if self.kind == "webhook" and self.url is None:
             raise ValueError("a webhook needs `url`")
-        if self.tool_class is ToolClass.FINDABLE and self.find_url is None:
-            raise ValueError("a findable webhook needs `find_url`")
+        if self.tool_class is ToolClass.FINDABLE and (self.find_url is None or not self.quarantine):
+            raise ValueError("a findable webhook needs `find_url` and a `quarantine` above zero")
         if (self.tool_class is ToolClass.WINDOWED) != (self.key_window is not None):
             raise ValueError("`key_window` belongs to the class `windowed`, and only to it")
         return self

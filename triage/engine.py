@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from time import monotonic
 from uuid import UUID
 
-from triage import effects, errors, pipeline, retry
+from triage import clock, effects, errors, pipeline, retry
 from triage.model import (
     Claim,
     Decision,
@@ -131,6 +130,6 @@ def _outcome(claim: Claim, kept: bool, outcome: Outcome) -> Outcome:  # noqa: FB
         what=outcome.what if kept else "lost",
         attempt=claim.attempt,
         tool=claim.effect.tool if claim.effect else "",
-        seconds=monotonic() - claim.started,
+        seconds=clock.now() - claim.started,
         retry_in=outcome.retry_in if kept else None,
     )

@@ -210,7 +210,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An outbound call as a tool gets it; `deadline` is on this process's monotonic clock, in seconds."""
+    """An outbound call as a tool gets it; `deadline` is in seconds of `clock.now()`."""
 
     key: str
     target: str
@@ -262,7 +262,7 @@ class PlannedEffect:
 class Claim:
     """The right to work on one stage of a run until it is completed, settled or lost; `fence` proves it.
 
-    `started` is this process's monotonic clock, in seconds, from before the claim was asked for: a deadline counted
+    `started` is in seconds of `clock.now()`, from before the claim was asked for: a deadline counted
     from it ends before the one that the database counts from its commit. The triage stage gets the report's fields, the
     stages with an effect get the decision's. `losses` counts the attempts in a row that died with their process.
     """

@@ -74,7 +74,7 @@ def _again(error: Exception, delay: timedelta, effect: Effect | None, waits_on: 
 
 
 def _hold(error: Exception, effect: Effect | None) -> Settlement:
-    state = EffectState.UNKNOWN if effect else None
+    state, _ = _known(error, effect)
     return Settlement(Status.HELD, "held", _describe(error), waits_on="person", effect_state=state)
 
 
@@ -86,9 +86,14 @@ def _dead(reason: str, error: Exception, effect: Effect | None) -> Settlement:
 
 
 def _known(error: Exception, effect: Effect | None) -> tuple[EffectState | None, int]:
-    """What an error tells of the effect: `planned` when nothing can have been committed, else `unknown`."""
+    """What an error tells of the effect: `planned` when nothing can have been committed, else `unknown`.
+
+    A confirmed one stays so, whatever goes wrong after it.
+    """
     if effect is None:
         return None, 0
+    if effect.state is EffectState.CONFIRMED:
+        return EffectState.CONFIRMED, 0
     if isinstance(error, errors.NotSent | errors.ProcessExpired | errors.Refused) and not _may_be_committed(effect):
         return EffectState.PLANNED, 0
     return EffectState.UNKNOWN, effect.absences

@@ -1,6 +1,7 @@
 """What the relay asks of the broker: how long the queues are, and whether it is still the one that was rung."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,18 @@ TOKEN = "relay-token"  # noqa: S105 - not a secret
 _NO_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 """A lost broker is tried again at the relay's next turn, not for ever inside one."""
 UNREACHABLE = (exceptions.OperationalError, OSError, exceptions.ConnectionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`life` changes when the broker restarts, `mark` is gone when it is flushed."""
+
+    life: str
+    mark: str
+    marked: bool
+
+    def __str__(self) -> str:
+        return f"{self.life}:{self.mark}"
 
 
 class Broker:
@@ -39,21 +52,23 @@ class Broker:
                 return self._redis_lengths()
             return {stage: self._declared_length(stage) for stage in Stage}
 
-    def token(self) -> str | None:
-        """A text that is another one after the broker was flushed or restarted; None where that cannot be told.
-
-        The mark in the broker is only set by `keep_token`, once its absence has been dealt with.
-        """
+    def token(self) -> Token | None:
+        """What tells this broker from the one before it was flushed or restarted; None where that cannot be told."""
         with _Translated(self):
             if not self._on_redis:
                 return None
             mark = self._client.hget(TOKEN, "mark")  # kombu prefixes the keys of hashes, but not of every command
-            return f"{self._client.info('server')['run_id']}:{mark.decode() if mark else uuid4()}"
+            life = self._client.info("server")["run_id"]
+            return Token(life, mark.decode() if mark else str(uuid4()), marked=mark is not None)
 
-    def keep_token(self, token: str) -> None:
-        """Leave the mark, after everything that was rung before has been made due again."""
-        with _Translated(self):
-            self._client.hset(TOKEN, "mark", token.partition(":")[2])
+    def keep_token(self, token: Token) -> None:
+        """Leave a mark that was absent, after everything that was rung before has been made due again.
+
+        One that was there is not written back: the broker may have been flushed since it was read.
+        """
+        if not token.marked:
+            with _Translated(self):
+                self._client.hset(TOKEN, "mark", token.mark)
 
     def ring(self, rings: Sequence[Ring]) -> None:
         """Send each run's chain. Those that could not be sent are chosen again after an interval."""

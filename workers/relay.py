@@ -74,7 +74,7 @@ class Relay(threading.Thread):
             log.warning(telemetry.REAPED, processes=reaped)
         token = self._broker.token()
         if token is not None:
-            self._store.broker_lost(token)
+            self._store.broker_lost(str(token))
             self._broker.keep_token(token)
         self._kept_house = now
         return True

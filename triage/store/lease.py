@@ -1,12 +1,11 @@
 """This process's row, and its own view of whether the others still hold it for alive."""
 
 import os
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from triage import errors
+from triage import clock, errors
 from triage.model import Stage
 from triage.store.database import Database
 
@@ -15,8 +14,6 @@ RENEWAL = timedelta(seconds=1)
 OWN_LIMIT = timedelta(seconds=3)
 """After so long without a renewal the process holds itself for dead: sooner than the others do (`PROCESS_TTL`), by more
 than two clocks can drift apart in that time."""
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
 
 
 class ProcessLease:
@@ -35,15 +32,13 @@ class ProcessLease:
         Raises:
             StoreUnavailable: it could not be renewed; soon this process holds itself for dead.
         """
-        asked = time.clock_gettime(
-            _CLOCK
-        )  # from before the statement: the others count from its commit, which is later
+        asked = clock.now()  # from before the statement: the others count from its commit, which is later
         self._database.all("keep_alive", self._row, patience=timedelta())
         self._alive_until = asked + OWN_LIMIT.total_seconds()
 
     def check(self) -> None:
         """Raise ProcessExpired unless the row was renewed in time."""
-        if time.clock_gettime(_CLOCK) >= self._alive_until:
+        if clock.now() >= self._alive_until:
             raise errors.ProcessExpired("this process could not renew its row in time and starts nothing outbound")
 
     def give_up(self) -> None:

@@ -1,5 +1,6 @@
 """What people do to runs: retry, cancel, redrive, resolve, fork. Each is one statement and leaves an event."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy
@@ -57,6 +58,10 @@ class Operations:
             "remote_url": happened.remote_url if happened else None,
         }
         row = self._change("resolve", run_id, found)
+        if not row.changed and row.status == "held" and row.wait and row.wait > timedelta():
+            raise errors.NotAllowed(
+                f"the call of run {run_id} may still be committed for {row.wait.total_seconds():.0f} s; look again then"
+            )
         if not row.changed:
             raise errors.NotAllowed(f"run {run_id} is {row.status}: it has no unknown outcome to be resolved")
 

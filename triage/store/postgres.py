@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ import sqlalchemy
 from psycopg.types.json import Jsonb
 from sqlalchemy import exc
 
-from triage import errors, pipeline
+from triage import clock, errors, pipeline
 from triage.model import (
     Claim,
     Completed,
@@ -65,7 +64,7 @@ class PostgresStore:
 
     def claim(self, run_id: UUID, stage: Stage, lease: Lease) -> Claim | NoClaim:
         """Take the right to work on a stage; for a stage with an effect this commits "about to send"."""
-        started, claim_id = monotonic(), uuid4()
+        started, claim_id = clock.now(), uuid4()
         params = {
             "run_id": run_id,
             "stage": stage,
@@ -84,7 +83,7 @@ class PostgresStore:
 
     def complete(self, claim: Claim, finished: Finished, lease: Lease, *, carry_on: bool) -> Completed:
         """Save a finished stage, and with `carry_on` claim the next one in the same commit."""
-        started = monotonic()
+        started = clock.now()
         next_claim_id = uuid4() if carry_on and finished.next_effect else None
         params = _attempt(claim, lease) | _planned(finished.next_effect)
         params |= {"next_claim_id": next_claim_id, "limit": CLAIM_LIMIT}
@@ -92,7 +91,7 @@ class PostgresStore:
             name, params = "complete_triage", params | _decision(finished)
         else:
             name, params = "complete_effect", params | _confirmed(claim, finished)
-        row = self._database.one(name, params, COMPLETION_PATIENCE)
+        row = self._save(name, params)
         if row is None or not row.carried or next_claim_id is None:
             return Completed(kept=row is not None)
         return Completed(kept=True, next_claim=_next_claim(claim, finished, row.fence, next_claim_id, started))
@@ -111,7 +110,16 @@ class PostgresStore:
             "effect_state": settlement.effect_state,
             "absences": settlement.absences,
         }
-        return self._database.one("settle", params, COMPLETION_PATIENCE) is not None
+        return self._save("settle", params) is not None
+
+    def _save(self, name: str, params: Json) -> sqlalchemy.Row[Any] | None:
+        """None if the claim was lost, which is asked twice.
+
+        The first answer may come from the repetition of a statement whose connection broke while it was under way: that
+        repetition waits for it, but only a new statement sees what it wrote.
+        """
+        row = self._database.one(name, params, COMPLETION_PATIENCE)
+        return row or self._database.one(name, params, COMPLETION_PATIENCE)
 
 
 def _no_claim(row: sqlalchemy.Row[Any], stage: Stage) -> NoClaim:
@@ -194,7 +202,7 @@ def _attempt(claim: Claim, lease: Lease) -> Json:
         "claim_id": claim.claim_id,
         "number": claim.attempt,
         "process_id": lease.process_id,
-        "seconds": monotonic() - claim.started,
+        "seconds": clock.now() - claim.started,
     }
 
 

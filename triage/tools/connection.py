@@ -9,7 +9,6 @@ import re
 import select
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import h11
 
+from triage import clock
 from triage.errors import InvalidSetting, NotSent, OutcomeUnknown
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
@@ -83,7 +83,7 @@ class Address:
 
 def time_left(deadline: float) -> float:
     """Seconds until a deadline of the monotonic clock; raises TimeoutError if there are none."""
-    left = deadline - time.monotonic()
+    left = deadline - clock.now()
     if left <= 0:
         raise TimeoutError("the deadline has passed")
     return min(left, LONGEST_WAIT)
@@ -98,7 +98,7 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT)
         self._poll = select.poll()
         self._poll.register(raw, select.POLLIN)
-        self.idle_since = time.monotonic()
+        self.idle_since = clock.now()
 
     @classmethod
     def open(cls, address: Address, context: ssl.SSLContext | None, deadline: float) -> Self:
@@ -136,7 +136,7 @@ class Connection:
     def rest(self) -> None:
         """Get ready for the next exchange."""
         self._http.start_next_cycle()
-        self.idle_since = time.monotonic()
+        self.idle_since = clock.now()
 
     def compose(self, outgoing: Outgoing) -> bytes:
         """The bytes of a request; raises ValueError for headers that HTTP does not allow."""

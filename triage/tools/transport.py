@@ -7,7 +7,6 @@ import email.utils
 import json
 import os
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from http import HTTPStatus
 
 import h11
 
+from triage import clock
 from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Json
 from triage.tools.connection import Address, Connection, Headers, Outgoing, TooLarge
@@ -152,7 +152,7 @@ class Transport:
                 connection = idle.pop()
             except IndexError:  # another thread took the last one
                 return None
-            if time.monotonic() - connection.idle_since < self._keepalive and connection.quiet:
+            if clock.now() - connection.idle_since < self._keepalive and connection.quiet:
                 return connection
             connection.close()
         return None
@@ -169,7 +169,7 @@ class Transport:
             raise Refused(f"HTTP does not allow this request: {brief(error)}") from error
         if outgoing.method == "POST":
             self._before_send()
-        if time.monotonic() >= deadline:
+        if clock.now() >= deadline:
             raise NotSent("the deadline passed before the first byte")
         connection.send(request, deadline)
 

@@ -1,7 +1,10 @@
--- Saves the effect's object, plans the next stage's effect if there is one, and moves the checkpoint, if the claim's fence
--- still holds. A run cancelled while the call was under way keeps its status: what was done is recorded all the same.
+-- Saves the effect's object, plans the next stage's effect if there is one, and moves the checkpoint, if the claim still
+-- holds. A run cancelled while the call was under way keeps its status: what was done is recorded all the same.
 -- With a next_claim_id the same commit claims the next stage; see complete_triage.
--- Repeated after a broken connection it finds its own attempt row and answers as the first time.
+-- The claim's id stands for its fence: it is unique to the claim, and stays true when a repeated claim statement raised the
+-- fence twice.
+-- Repeated after a broken connection it finds its own attempt row and answers as the first time. While the first try is
+-- still under way in its backend, this finds nothing: the store then asks once more.
 with done as (
     update run set
         checkpoint = case when status = 'cancelled' and %(checkpoint)s = 'done' then 'notified' else %(checkpoint)s end,
@@ -12,7 +15,7 @@ with done as (
         claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
         claimed_by = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(process_id)s::uuid end,
         claim_until = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then now() + %(next_timeout)s::interval + %(limit)s::interval end
-    where id = %(run_id)s and fence = %(fence)s and claim_id = %(claim_id)s
+    where id = %(run_id)s and claim_id = %(claim_id)s
     returning id, status, fence, claim_id
 ), confirmed as (
     update effect set state = 'confirmed', remote_id = %(remote_id)s, remote_url = %(remote_url)s, error = null

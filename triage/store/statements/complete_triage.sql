@@ -1,7 +1,10 @@
--- Saves the decision, plans the ticket's effect and moves the checkpoint, if the claim's fence still holds.
+-- Saves the decision, plans the ticket's effect and moves the checkpoint, if the claim still holds.
 -- With a next_claim_id the same commit claims the next stage, as claim_effect would, unless the run was cancelled: the effect
 -- is `sending` at once, and a worker that dies right after this leaves what one leaves that dies after claim_effect.
--- Repeated after a broken connection it finds its own attempt row and answers as the first time.
+-- The claim's id stands for its fence: it is unique to the claim, and stays true when a repeated claim statement raised the
+-- fence twice.
+-- Repeated after a broken connection it finds its own attempt row and answers as the first time. While the first try is
+-- still under way in its backend, this finds nothing: the store then asks once more.
 with done as (
     update run set
         checkpoint = 'triaged', losses = 0, reason = null, waits_on = null,
@@ -9,7 +12,7 @@ with done as (
         claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
         claimed_by = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(process_id)s::uuid end,
         claim_until = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then now() + %(next_timeout)s::interval + %(limit)s::interval end
-    where id = %(run_id)s and fence = %(fence)s and claim_id = %(claim_id)s
+    where id = %(run_id)s and claim_id = %(claim_id)s
     returning id, status, fence, claim_id
 ), decided as (
     insert into decision (run_id, kind, severity, decided_by, content)

@@ -32,7 +32,7 @@ with recursive async as materialized (
     select run.id, chosen.rank, chosen.turn from run join chosen using (id)
     where run.status = 'active' and run.ring_at <= now() for update of run skip locked
 ), rung as (
-    update run set rings = least(rings + 1, 100), ring_at = now() + least(%(interval)s * power(2, run.rings), %(longest)s)
+    update run set rings = least(rings + 1, 100), ring_at = now() + least(%(interval)s * power(2, least(run.rings, 10)), %(longest)s)
     from locked where run.id = locked.id
     returning run.id, run.checkpoint, run.trace, locked.rank, locked.turn
 )

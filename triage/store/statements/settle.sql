@@ -1,6 +1,9 @@
 -- Ends an attempt that did not finish its stage: try again at `due`, hold for a person, or give up; with what is now
 -- known of the effect. A cancelled run stays cancelled.
--- Repeated after a broken connection it finds its own attempt row and answers as the first time.
+-- The claim's id stands for its fence: it is unique to the claim, and stays true when a repeated claim statement raised the
+-- fence twice.
+-- Repeated after a broken connection it finds its own attempt row and answers as the first time. While the first try is
+-- still under way in its backend, this finds nothing: the store then asks once more.
 with done as (
     update run set
         status = case when status = 'active' then %(status)s else status end,
@@ -10,7 +13,7 @@ with done as (
         losses = 0,
         reason = %(reason)s, waits_on = %(waits_on)s,
         claim_id = null, claimed_by = null, claim_until = null
-    where id = %(run_id)s and fence = %(fence)s and claim_id = %(claim_id)s
+    where id = %(run_id)s and claim_id = %(claim_id)s
     returning id, status
 ), known as (
     update effect set
@@ -18,7 +21,9 @@ with done as (
         error = %(reason)s,
         absences = %(absences)s,
         first_sent_at = case when %(effect_state)s = 'planned' then null else first_sent_at end,
-        not_before = case when %(effect_state)s = 'unknown' then now() + %(delay)s else not_before end
+        -- Never cuts a running quarantine short: the call may still be committed until it is over.
+        not_before = case when %(effect_state)s = 'unknown' then greatest(now() + %(delay)s,
+            case when state = 'sending' then deadline + quarantine else not_before end) else not_before end
     from done where key = %(effect_key)s::bytea
 ), tried as (
     insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
