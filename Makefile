@@ -39,7 +39,7 @@ install: .venv/installed  ## Create .venv with the locked dependencies
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the locked dependencies into .venv (about a minute) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock:  ## Resolve the dependencies anew (needs uv)
@@ -65,10 +65,16 @@ FILE ?= ../shared/data/seamonkey-bugs.csv
 test-real: install  ## File a CSV of real reports twice and count: make test-real FILE=reports.csv
 	@$(BIN)/python -m tests.real $(FILE)
 
+crash: install  ## Kill a worker at every boundary of every case, and count what the other system made
+	@$(BIN)/python -m tests.crash
+
+model: install  ## Check the protocol's model with spin
+	@$(BIN)/python -m tests.model
+
 bench: install  ## Speed beside a bare Celery chain on the same servers
 	@$(BIN)/python -m tests.bench
 
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real bench help
+.PHONY: demo up down worker flower install lock format lint test check test-real crash model bench help

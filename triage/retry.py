@@ -111,6 +111,8 @@ def _unknown_for_good(error: Exception, attempt: int, effect: Effect | None, pol
     state, _ = _known(error, effect)
     if state is not EffectState.UNKNOWN:
         return False
+    if effect.tool_class is ToolClass.KEYED and isinstance(error, errors.Refused):
+        return False  # a dead letter: whatever became of the first call, a redrive sends the same key again
     blind = effect.tool_class is ToolClass.BLIND
     return blind or attempt >= policy.attempts or not getattr(error, "retryable", False)
 

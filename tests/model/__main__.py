@@ -1,4 +1,4 @@
-"""Check the protocol's model with spin: `python -m tests.model`, or `python -m tests.model limits`.
+"""Check the protocol's model with spin: `python -m tests.model`.
 
 Exit codes: 0 all is as it must be, 1 something is not, 3 a program that this needs is missing (nothing was checked).
 """
@@ -10,12 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MODEL = Path(__file__).with_name("protocol.pml")
 BUILD = Path("build/model")
+REPORT = Path("build/model.json")
 NEEDED = {"spin": "spin", "gcc": "gcc"}
 MISSING = 3
 
@@ -72,9 +72,12 @@ def _tool(tool: str) -> tuple[Check, Check]:
     return Check(f"{tool}: safe", (flag,), SAFETY), Check(f"{tool}: every run ends", (flag,), FAIR)
 
 
-def _without(what: str, flag: str, breaks: str) -> Check:
-    return Check(f"findable, {what}", ("-DTOOL=FINDABLE", flag, "-DONLY_COMMITS"), SHORTEST, breaks)
+def _without(what: str, flag: str, breaks: str, *more: str) -> Check:
+    return Check(f"findable, {what}", ("-DTOOL=FINDABLE", flag, *more, "-DONLY_COMMITS"), SHORTEST, breaks)
 
+
+PEOPLE = ("-DREDRIVE", "-DRESOLVE")
+CUTS = "-DCUTS_QUARANTINE"
 
 CHECKS = (
     *itertools.chain.from_iterable(_tool(tool) for tool in ("keyed", "findable", "blind")),
@@ -83,35 +86,27 @@ CHECKS = (
     _without("no quarantine", "-DNO_QUARANTINE", TWO_COMMITS),
     _without("no deadline check", "-DNO_DEADLINE_CHECK", TWO_COMMITS),
     _without("no relay", "-DNO_RELAY", STUCK),
+    Check("findable, people and another tool set: safe", ("-DTOOL=FINDABLE", *PEOPLE, "-DREWIRED"), SAFETY),
+    Check("blind, people: safe", ("-DTOOL=BLIND", *PEOPLE), SAFETY),
+    _without("redriven early", "-DREDRIVE", TWO_COMMITS, CUTS),
+    _without("resolved early", "-DRESOLVE", TWO_COMMITS, CUTS),
+    _without("another tool set, early", "-DREWIRED", TWO_COMMITS, CUTS),
 )
 """What `make model` runs."""
 
-PEOPLE = ("-DREDRIVE", "-DRESOLVE")
-LIMITS = (
-    _without("redriven early", "-DREDRIVE", TWO_COMMITS),
-    _without("resolved early", "-DRESOLVE", TWO_COMMITS),
-    _without("claimed with another tool set", "-DREWIRED", TWO_COMMITS),
-    Check("blind, resolved early", ("-DTOOL=BLIND", "-DRESOLVE", "-DONLY_COMMITS"), SHORTEST, TWO_COMMITS),
-    Check("findable, all three, quarantine kept", ("-DTOOL=FINDABLE", *PEOPLE, "-DREWIRED", "-DKEEPS"), SAFETY),
-    Check("blind, both, quarantine kept", ("-DTOOL=BLIND", *PEOPLE, "-DKEEPS"), SAFETY),
-)
-"""What the model says of things that are not promised; see "Beyond the checks" in README.md."""
 
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the checks and print a table; `limits` as the only argument runs the others."""
+def main() -> int:
+    """Run the checks and print a table."""
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
         print(f"nothing was checked; missing, on Debian: apt-get install {' '.join(missing)}")  # noqa: T201
         return MISSING
-    checks = LIMITS if list(arguments) == ["limits"] else CHECKS
     print(_row("check", "states", "depth", "seconds", "result"), flush=True)  # noqa: T201 - a row as soon as it is known
-    results = [_told(check) for check in checks]
+    results = [_told(check) for check in CHECKS]
     good = all(result.good for result in results)
     report = {"ok": good, "spin": _spin_version(), "checks": [asdict(result) for result in results]}
-    name = "model.json" if checks is CHECKS else "model-limits.json"
-    (BUILD.parent / name).write_text(json.dumps(report, indent=2) + "\n")
-    print("all as it must be" if good else "NOT as it must be", f"({BUILD.parent / name})")  # noqa: T201
+    REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    print("all as it must be" if good else "NOT as it must be", f"({REPORT})")  # noqa: T201
     return 0 if good else 1
 
 
@@ -208,4 +203,4 @@ def _spin_version() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

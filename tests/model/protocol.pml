@@ -6,7 +6,8 @@
  *   -DTOOL=KEYED | FINDABLE | BLIND      the tool's class
  *   -DWORKERS=2 -DT=2 -DQ=2              processes; the call's timeout and the quarantine, in ticks
  *   -DNO_FENCE -DNO_QUARANTINE -DNO_DEADLINE_CHECK -DNO_LEASE_CHECK -DNO_RELAY    the protocol with one part taken out
- *   -DREDRIVE -DRESOLVE -DREWIRED -DKEEPS    see "Beyond the checks" in README.md
+ *   -DREDRIVE -DRESOLVE -DREWIRED       people redrive and resolve; a worker with another tool set claims
+ *   -DCUTS_QUARANTINE                    a settlement or a person may end a quarantine early
  *
  * A time is what is left of it in ticks; at 0 it is over. What no longer matters is set back, so that equal states are one.
  */
@@ -92,7 +93,7 @@ bool calm;              /* from here on nothing goes wrong any more */
 #define LOST_ANSWER_WAITS (T + Q)
 #define WAIT Q
 #endif
-#ifdef KEEPS  /* a settlement never shortens the quarantine that runs */
+#ifndef CUTS_QUARANTINE  /* a settlement never shortens the quarantine that runs */
 #define SETTLED_WAIT(wait) MAX(wait, (state == sending -> safe_after : not_before))
 #define MAY_RESOLVE (objects > 0 || not_before == 0)
 #else
