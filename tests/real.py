@@ -1,7 +1,7 @@
 """File a CSV of real reports twice and count what came of it: `python -m tests.real FILE`.
 
-The columns are those of the public bug data sets: Summary, Issue id, Description. Servers and two workers are started for
-it, in a folder of their own.
+The columns are those of the public bug data sets: Summary, Issue id, Description. Servers and two workers are started
+for it, in a folder of their own.
 """
 
 import json
