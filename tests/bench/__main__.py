@@ -25,10 +25,10 @@ def _in(folder: Path, options: argparse.Namespace) -> None:
     with servers.running(folder / "home") as private, systems.stub(folder) as stub:
         bench = Bench(private, stub, folder, sizes)
         if options.profile:
-            print(profile.record(bench, options.profile))  # noqa: T201 - what was asked for
+            print(profile.record(bench, options.profile))
             return
         result = outcome.summary(_rounds(bench, options.systems, options.rounds))
-    print(outcome.table(result))  # noqa: T201
+    print(outcome.table(result))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result | {"options": _shown(options)}, indent=1) + "\n")
 

@@ -43,10 +43,10 @@ def _submit_all(submit: Submit, first: int, count: int, batch: int) -> tuple[flo
 def main() -> None:
     """Serve until standard input ends."""
     submit = _triage() if sys.argv[1] == "triage" else _bare()
-    print("ready", flush=True)  # noqa: T201 - for the parent
+    print("ready", flush=True)
     for line in sys.stdin:
         began, ended = _submit_all(submit, *map(int, line.split()))
-        print(began, ended, flush=True)  # noqa: T201
+        print(began, ended, flush=True)
 
 
 if __name__ == "__main__":

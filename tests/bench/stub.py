@@ -104,7 +104,7 @@ async def _serve() -> None:
     """Print the port, and serve until standard input ends, so never longer than whoever started it."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Link, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - for the parent
+    print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 

@@ -42,8 +42,8 @@ def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: 
     pairs = running.trials(running.pairs(options.pairs, options.seed), "pairs of crashes")
     _look_again(tools, [*singles, *pairs])
     result = outcome.summary(singles, pairs, seed=options.seed, seconds=seconds)
-    print(outcome.table(result))  # noqa: T201 - what was asked for
-    print(f"{seconds:.0f} s for all single crashes in {options.lanes} lanes")  # noqa: T201
+    print(outcome.table(result))
+    print(f"{seconds:.0f} s for all single crashes in {options.lanes} lanes")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0 if outcome.is_good(result) else 1
@@ -64,8 +64,8 @@ def _replay(running: Campaign, task: Task, folder: str) -> int:
     running.record([task.case])
     (result,) = running.trials([task], "replay")
     for trace in result.traces:
-        print(f"--- {trace.name}", *trace.read_text().splitlines()[-40:] if trace.exists() else "", sep="\n")  # noqa: T201
-    print(f"{result}\nlogs are in {folder}")  # noqa: T201
+        print(f"--- {trace.name}", *trace.read_text().splitlines()[-40:] if trace.exists() else "", sep="\n")
+    print(f"{result}\nlogs are in {folder}")
     return 0 if result.is_good else 1
 
 

@@ -99,7 +99,7 @@ class Campaign:
         finally:
             self._lanes.put(lane)
 
-    def _idle(self, is_naive: bool) -> frozenset[str]:  # noqa: FBT001 - a key
+    def _idle(self, is_naive: bool) -> frozenset[str]:
         case = Case("idle", begin=lambda _scene: None, is_naive=is_naive)
         with self._lane() as lane:
             scene = Scene(case, lane)
@@ -171,7 +171,7 @@ class Progress:
 
 def say(text: str) -> None:
     """Tell on standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - what standard error is for
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class Case:
     command: Command | None = None
     ends: frozenset[Status] = frozenset({Status.DONE})
     resolves: bool = True
-    limit: float = 45.0
+    limit: float = 120.0
     is_naive: bool = False
 
     @property
@@ -139,12 +139,13 @@ def _send_again(scene: Scene, state: State) -> None:
 
 
 def _holds() -> Iterator[Case]:
+    resolve = Command("resolve", _found, lambda scene, _state: scene.is_certain())
     happened = Case("hold/worker", ToolClass.BLIND, ("commit_then_drop",), begin=_hold_and_resolve)
     yield happened
-    yield replace(happened, name="hold/happened", begin=_hold, command=Command("resolve", _found), resolves=False)
+    yield replace(happened, name="hold/happened", begin=_hold, command=resolve, resolves=False)
     absent = replace(happened, name="hold/absent", faults=("500_before",), begin=_hold, resolves=False)
-    yield replace(absent, command=Command("resolve", _found))
-    again = replace(happened, begin=_hold, command=Command("resolve", _found, again_at=_held_or_done))
+    yield replace(absent, command=resolve)
+    again = replace(happened, begin=_hold, command=replace(resolve, again_at=_held_or_done))
     yield replace(again, name="hold/next", notice_faults=("500_before",))
     yield replace(again, name="hold/again", faults=("500_before", "commit_then_drop"))
 

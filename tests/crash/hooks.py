@@ -80,7 +80,7 @@ def watch_redis(points: Points) -> None:
     send, read = AbstractConnection.send_packed_command, AbstractConnection.read_response
     leave = AbstractConnection.disconnect
 
-    def sending(self: Any, command: Any, check_health: bool = True) -> Any:  # noqa: FBT001, FBT002 - its signature
+    def sending(self: Any, command: Any, check_health: bool = True) -> Any:  # noqa: FBT002 - its signature
         if not self._sock:  # or else its own handshake would be taken for the answer to this
             self.connect_check_health(check_health=False)
         if check_health:

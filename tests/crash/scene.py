@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tests.crash.lane import Lane
 from tests.support.databases import query
+from triage import errors
 from triage.bootstrap import Services
 from triage.config import Settings
 from triage.model import Report, Sent, Stage, Status, ToolClass
@@ -126,6 +127,10 @@ class Scene:
         for run_id in state.with_status(Status.HELD):
             self._resolve(run_id, [effect for effect in state.effects if effect.run_id == run_id])
 
+    def is_certain(self) -> bool:
+        """Whether nothing can be committed any more that is not seen yet."""
+        return not query(self.services.database, "select from effect where state = 'unknown' and not_before > now()")
+
     def once(self, what: str) -> bool:
         """True the first time."""
         new = what not in self.memory.did
@@ -146,7 +151,10 @@ class Scene:
             return
         unknown = next(effect for effect in effects if effect.state == "unknown")
         made = [commit for commit in self.commits(unknown.stage) if commit.key == unknown.key]
-        self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None)
+        try:
+            self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None)
+        except errors.NotAllowed:  # too early to say that it did not happen
+            return
         self.memory.held += 1
         del self.memory.held_since[run_id]
 

@@ -196,7 +196,7 @@ def test_a_report_is_accepted_without_a_broker(site: Site) -> None:
 
 
 @pytest.mark.parametrize("listens", [False, True])
-def test_a_submission_without_a_database_fails_in_time(listens: bool) -> None:  # noqa: FBT001
+def test_a_submission_without_a_database_fails_in_time(listens: bool) -> None:
     """With Postgres refusing or silent a submission ends within bounds, with an error that may be retried."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

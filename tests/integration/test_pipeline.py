@@ -177,7 +177,7 @@ def _at_once(barrier: threading.Barrier, client: Client, store: PostgresStore, s
 def test_a_submission_shares_the_fate_of_its_transaction(
     database: Database,
     database_url: str,
-    commits: bool,  # noqa: FBT001
+    commits: bool,
 ) -> None:
     """A report submitted in another service's own transaction is accepted if that commits, else it never was."""
     fields = report().model_dump(mode="json")

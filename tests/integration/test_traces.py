@@ -58,7 +58,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize("split", [False, True], ids=["one worker", "a worker for each stage"])
-def test_a_run_is_one_trace(site: Site, collector: Collector, split: bool) -> None:  # noqa: FBT001
+def test_a_run_is_one_trace(site: Site, collector: Collector, split: bool) -> None:
     """The spans of all three stages are in the trace of whoever submitted the report, also across workers."""
     endpoint = f"http://127.0.0.1:{collector.server_port}"
     site.settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}

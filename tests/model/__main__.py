@@ -99,21 +99,21 @@ def main() -> int:
     """Run the checks and print a table."""
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
-        print(f"nothing was checked; missing, on Debian: apt-get install {' '.join(missing)}")  # noqa: T201
+        print(f"nothing was checked; missing, on Debian: apt-get install {' '.join(missing)}")
         return MISSING
-    print(_row("check", "states", "depth", "seconds", "result"), flush=True)  # noqa: T201 - a row as soon as it is known
+    print(_row("check", "states", "depth", "seconds", "result"), flush=True)
     results = [_told(check) for check in CHECKS]
     good = all(result.good for result in results)
     report = {"ok": good, "spin": _spin_version(), "checks": [asdict(result) for result in results]}
     REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    print("all as it must be" if good else "NOT as it must be", f"({REPORT})")  # noqa: T201
+    print("all as it must be" if good else "NOT as it must be", f"({REPORT})")
     return 0 if good else 1
 
 
 def _told(check: Check) -> Result:
     result = _check(check)
     figures = f"{result.states:,}", f"{result.depth:,}", f"{result.seconds:.1f}"
-    print(_row(check.name, *figures, result.result), flush=True)  # noqa: T201
+    print(_row(check.name, *figures, result.result), flush=True)
     return result
 
 

@@ -156,7 +156,7 @@ class EffectMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.threads)
     @rule(data=st.data(), answer=answers, renews=st.booleans(), carries_on=st.booleans())
-    def thaw(self, data: st.DataObject, answer: Answer, renews: bool, carries_on: bool) -> None:  # noqa: FBT001
+    def thaw(self, data: st.DataObject, answer: Answer, renews: bool, carries_on: bool) -> None:
         """A frozen thread goes on where it stopped, whatever happened meanwhile."""
         self.carries_on = carries_on
         thread = self.threads.pop(data.draw(st.integers(0, len(self.threads) - 1)))

@@ -1,13 +1,12 @@
 """A tool whose faults are chosen call by call, and a simulated time that passes at once."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, auto
 from uuid import UUID
 
-from triage import errors
+from triage import clock, errors
 from triage.model import Decision, Kind, Report, Request, Sent, Severity, ToolClass, ToolSpec
 from triage.store.database import Database
 
@@ -59,7 +58,7 @@ class ScriptedTool:
 
     def send(self, request: Request) -> Sent:
         """Make the call, as `answer` says."""
-        if time.monotonic() >= request.deadline:
+        if clock.now() >= request.deadline:
             raise errors.NotSent("the deadline passed before the first byte")
         match self.answer:
             case Answer.NOT_SENT:
