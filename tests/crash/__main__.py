@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,7 +29,12 @@ def main() -> int:
     with campaign.servers(Path(folder), options.lanes, naive=any(case.is_naive for case in wanted)) as (running, tools):
         if options.at:
             return _replay(running, Task(wanted[0], tuple(options.at)), folder)
-        return _all(running, tools, wanted, options)
+        status = _all(running, tools, wanted, options)
+    if status == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"the logs of what failed are in {folder}")
+    return status
 
 
 def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: argparse.Namespace) -> int:

@@ -161,13 +161,19 @@ def race(site: Site, clients: Sequence[Client], rounds: int = ROUNDS) -> list[li
             database.close()
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        return [list(answers) for answers in zip(*pool.map(run, clients), strict=True)]
+        racing = [pool.submit(run, client) for client in clients]
+    errors = [error for one in racing if (error := one.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
+        raise error  # what went wrong first, not what the others noticed of it
+    return [list(answers) for answers in zip(*(one.result() for one in racing), strict=True)]
 
 
 def _at_once(barrier: threading.Barrier, client: Client, store: PostgresStore, sent: Report) -> object:
     try:
         barrier.wait(30)
         return client(store, sent)
+    except threading.BrokenBarrierError:
+        return None  # another client failed, and says why
     except BaseException:
         barrier.abort()
         raise

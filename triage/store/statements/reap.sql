@@ -8,7 +8,8 @@ with gone as (
     from gone where claimed_by = gone.id and status = 'active'
 ), adrift as (
     update run set ring_at = greatest(due, now()), rings = 0
-    where status = 'active' and claim_id is null and ring_at > greatest(due, now()) and exists (select from gone)
+    where status = 'active' and ring_at > greatest(due, now()) and exists (select from gone)
+        and (claim_id is null or not exists (select from process where process.id = run.claimed_by))
 ), left_behind as (
     update effect set state = 'unknown', not_before = deadline + quarantine
     from run join gone on run.claimed_by = gone.id
