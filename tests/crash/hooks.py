@@ -20,6 +20,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import event
 
 from tests.crash import labels
+from triage.store.database import Database
 from triage.tools.connection import Address, Connection
 
 COMMIT_TIME = 0.15
@@ -64,6 +65,13 @@ def install(environment: Mapping[str, str] = os.environ) -> None:
 
 def watch_sql(points: Points) -> None:
     """Before a statement is sent, and after its commit is known."""
+    once = Database._once
+
+    def watched(self: Database, text: str, params: Mapping[str, Any]) -> Any:
+        points.reach(f"{labels.of_sql(text)}.before")
+        rows = once(self, text, params)
+        points.reach(f"{labels.of_sql(text)}.after", len(rows))
+        return rows
 
     def before(_c: object, _cursor: object, text: str, *_: object) -> None:
         points.reach(f"{labels.of_sql(text)}.before")
@@ -71,6 +79,7 @@ def watch_sql(points: Points) -> None:
     def after(_c: object, cursor: Any, text: str, *_: object) -> None:
         points.reach(f"{labels.of_sql(text)}.after", cursor.rowcount)
 
+    Database._once = watched  # type: ignore[method-assign]
     event.listen(sqlalchemy.Engine, "before_cursor_execute", before)
     event.listen(sqlalchemy.Engine, "after_cursor_execute", after)
 

@@ -64,6 +64,10 @@ def resolve(
     ] = None,
     link: Annotated[str, typer.Option(metavar="URL", help="The object's address, for people.")] = "",
     did_not_happen: Annotated[bool, typer.Option("--did-not-happen", help="Nothing was made: send it again.")] = False,
+    fence: Annotated[
+        int | None,
+        typer.Option(help="The hold that was looked at, as `show` tells it: for scripts that may repeat this."),
+    ] = None,
     as_json: frame.AsJson = False,
 ) -> None:
     """Say what became of a call whose outcome nobody but a person can find out.
@@ -76,7 +80,7 @@ def resolve(
     if link and happened is None:
         raise frame.Misused("--link belongs to --happened")
     sent = Sent(_named(happened), link) if happened is not None else None
-    _each([run], "goes on", lambda operations, run_id: operations.resolve(run_id, sent), as_json=as_json)
+    _each([run], "goes on", lambda operations, run_id: operations.resolve(run_id, sent, fence), as_json=as_json)
 
 
 def fork(

@@ -101,7 +101,8 @@ def _why(told: "RunStory") -> str:
         case Status.DEAD:
             return f"Gave up: {reason}. To try again: triage redrive {line.id}"
         case Status.HELD if _unknown(told):
-            return f"Waits for a person: {reason}. Find out what happened, then: triage resolve {line.id} …"
+            command = f"triage resolve {line.id} --fence {line.fence} …"
+            return f"Waits for a person: {reason}. Find out what happened, then: {command}"
         case Status.HELD:
             return f"Waits for a person: {reason}. To go on: triage redrive {line.id}"
         case Status.CANCELLED:

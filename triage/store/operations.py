@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from triage import errors, pipeline
 from triage.model import Checkpoint, Json, Sent, Stage, Submitted, digest
 from triage.store import tables
-from triage.store.database import Database
+from triage.store.database import Database, Row
 
 
 class Operations:
@@ -97,7 +97,7 @@ class Operations:
             raise errors.NotAllowed(f"run {run_id} has not come to {stage} yet; fork it from an earlier stage")
         return rows[0]
 
-    def _change(self, name: str, run_id: UUID, params: Json | None = None) -> "sqlalchemy.Row[tuple[object, ...]]":
+    def _change(self, name: str, run_id: UUID, params: Json | None = None) -> Row:
         given = {"run_id": run_id, "detail": self._detail(params or {}), **(params or {})}
         row = self._database.one(name, given)
         if row is None:

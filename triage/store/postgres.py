@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
-import sqlalchemy
 from psycopg.types.json import Jsonb
 from sqlalchemy import exc
 
@@ -27,7 +25,7 @@ from triage.model import (
     ToolClass,
 )
 from triage.ports import Lease
-from triage.store.database import Database
+from triage.store.database import Database, Row
 
 PROCESS_TTL = timedelta(seconds=4)
 """A process whose row was not renewed for so long is held for dead by the others."""
@@ -112,7 +110,7 @@ class PostgresStore:
         }
         return self._save("settle", params) is not None
 
-    def _save(self, name: str, params: Json) -> sqlalchemy.Row[Any] | None:
+    def _save(self, name: str, params: Json) -> Row | None:
         """None if the claim was lost, which is asked twice.
 
         The first answer may come from the repetition of a statement whose connection broke while it was under way: that
@@ -122,7 +120,7 @@ class PostgresStore:
         return row or self._database.one(name, params, COMPLETION_PATIENCE)
 
 
-def _no_claim(row: sqlalchemy.Row[Any], stage: Stage) -> NoClaim:
+def _no_claim(row: Row, stage: Stage) -> NoClaim:
     """Why there was nothing to claim, as far as this statement saw it."""
     passed = stage not in pipeline.stages_from(row.checkpoint)
     if row.status != "active":
@@ -130,7 +128,7 @@ def _no_claim(row: sqlalchemy.Row[Any], stage: Stage) -> NoClaim:
     return NoClaim(passed, f"the run is at {row.checkpoint}" if passed else "claimed by another worker, or not yet due")
 
 
-def _claim(row: sqlalchemy.Row[Any], run_id: UUID, stage: Stage, claim_id: UUID, started: float) -> Claim:
+def _claim(row: Row, run_id: UUID, stage: Stage, claim_id: UUID, started: float) -> Claim:
     triage = stage is Stage.TRIAGE
     return Claim(
         run_id=run_id,
@@ -177,7 +175,7 @@ def _next_claim(claim: Claim, finished: Finished, fence: int, claim_id: UUID, st
     )
 
 
-def _effect(row: sqlalchemy.Row[Any]) -> Effect:
+def _effect(row: Row) -> Effect:
     return Effect(
         key=bytes(row.effect_key),
         tool=row.tool,

@@ -38,6 +38,7 @@ class RunLine(View):
     waits_on: str | None
     due: datetime
     attempt: int
+    fence: int
     created_at: datetime
     finished_at: datetime | None
 
@@ -180,6 +181,7 @@ _LINES = sqlalchemy.select(
     run.c.waits_on,
     run.c.due,
     run.c.attempt,
+    run.c.fence,
     run.c.created_at,
     run.c.finished_at,
 ).select_from(run.outerjoin(decision, decision.c.run_id == run.c.id))

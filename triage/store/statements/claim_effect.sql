@@ -9,7 +9,7 @@ with old as (
 ), claimed as (
     update run set
         fence = old.fence + 1,
-        attempt = old.attempt + 1,
+        attempt = old.attempt + (old.claim_id is null)::int,  -- a lost one does not count: it says nothing of the stage
         losses = old.losses + (old.claim_id is not null and old.claim_id <> %(claim_id)s)::int,
         claim_id = %(claim_id)s,
         claimed_by = %(process_id)s,
