@@ -5,25 +5,58 @@ import json
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.chaos import campaign, report, schedule
-from tests.chaos.campaign import Plan
+from tests.chaos import campaign, network, report, schedule
+from tests.chaos.campaign import Plan, Setting
+from tests.chaos.network import Network
+from tests.chaos.proxy import Forwarders
 from tests.chaos.watch import say
+from tests.chaos.world import World
+
+CANNOT = 3
+"""The exit code when namespaces are wanted and cannot be had: neither good nor bad."""
 
 
 def main() -> int:
     """Print the schedule, make it happen, print and write the figures; 0 only if everything is as promised."""
     options = _options()
     signal.signal(signal.SIGTERM, _end)
-    events = schedule.make(options.seed, options.seconds)
+    if not options.network:
+        return _conclude(campaign.run(_plan(options), _folder()), options.json)
+    if options.inside:
+        return _inside(options, Network(options.inside))
+    if missing := network.why_not():
+        say(f"nothing was tested: {missing}")
+        return CANNOT
+    with network.made() as made:
+        return network.again_inside(made, sys.argv[1:])
+
+
+def _inside(options: argparse.Namespace, made: Network) -> int:
+    with ExitStack() as stack:
+
+        def settle(world: World) -> Setting:
+            stack.enter_context(Forwarders(network.routes(world.addresses)))
+            return Setting(made.places(world.addresses), made.cut)
+
+        return _conclude(campaign.run(_plan(options), _folder(), settle), options.json)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    kinds = schedule.NETWORK if options.network else schedule.USUAL
+    events = schedule.make(options.seed, options.seconds, kinds)
     say(f"{len(events)} faults with seed {options.seed} in {options.seconds:g} s:")
     say("\n".join(str(event) for event in events))
+    return Plan(options.seed, options.seconds, options.rate, events)
+
+
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="triage-chaos-"))
     say(f"logs are in {folder}")
-    result = campaign.run(Plan(options.seed, options.seconds, options.rate, events), folder)
-    return _conclude(result, options.json)
+    return folder
 
 
 def _conclude(result: dict[str, Any], path: Path) -> int:
@@ -40,6 +73,8 @@ def _options() -> argparse.Namespace:
     add("--seed", type=int, default=1, help="which schedule")
     add("--rate", type=float, default=20.0, help="reports submitted a second")
     add("--json", type=Path, default=Path("build/chaos.json"), help="where the figures are written")
+    add("--network", action="store_true", help="workers in network namespaces that are cut off (needs root and `ip`)")
+    add("--inside", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

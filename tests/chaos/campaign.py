@@ -64,6 +64,7 @@ def _happen(plan: Plan, built: World, injector: Injector) -> report.Findings:
         faults=injector.applied,
         verdict=judge.judge(built, load.accepted),
         recoveries=judge.recoveries(built, watch.seen.pids, injector.hits),
+        lives=judge.lives(built),
         attempts=judge.attempts(built),
         seen=watch.seen,
         drained=drained,

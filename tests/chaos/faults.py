@@ -158,5 +158,7 @@ class Injector:
     def _sever(self, event: Event) -> None:
         if self.cut is None:
             raise AssertionError("cuts need namespaces")
+        if event.kind in {Kind.CUT_DATABASE, Kind.CUT_ALL}:  # others then hold it for dead
+            self.hits.append(Hit(self.world.site.workers[event.worker].pid, time.time()))
         self.cut(event)
         self.applied[event.kind] += 1

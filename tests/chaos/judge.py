@@ -29,6 +29,9 @@ LOST = sqlalchemy.text("""
     where lost.outcome = 'lost' and finished.outcome = 'finished'
     group by lost.run_id, lost.fence, lost.stage, lost.process_id, lost.ended_at
 """)
+LIVES = sqlalchemy.text("""
+    select extract(epoch from coalesce(finished_at, now()) - created_at)::float as seconds from run
+""")
 ATTEMPTS = sqlalchemy.text("select outcome, count(*) as number from attempt group by outcome order by outcome")
 
 
@@ -99,6 +102,11 @@ def recoveries(world: World, pids: dict[UUID, int], hits: Sequence[Hit]) -> list
 def attempts(world: World) -> dict[str, int]:
     """How many attempts ended in which way."""
     return {row.outcome: row.number for row in world.site.database.read(ATTEMPTS)}
+
+
+def lives(world: World) -> list[float]:
+    """Seconds from each run's submission to its end: a claim that nobody works on shows here."""
+    return [row.seconds for row in world.site.database.read(LIVES)]
 
 
 def _made(world: World, endpoint: str) -> Counter[str]:

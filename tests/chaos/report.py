@@ -24,6 +24,7 @@ class Findings:
     faults: Counter[str]
     verdict: Verdict
     recoveries: Sequence[Recovery]
+    lives: Sequence[float]
     attempts: Mapping[str, int]
     seen: Seen
     drained: float
@@ -42,6 +43,7 @@ def summary(found: Findings) -> dict[str, Any]:
         **asdict(found.verdict),
         **times([one.finished for one in found.recoveries], "recovery"),
         **times([one.taken_up for one in found.recoveries], "taken_up"),
+        **times(found.lives, "run"),
         "recovery": {str(stage): _of_stage(found.recoveries, stage) for stage in Stage},
         "longest_due_wait_s": round(found.seen.longest_due_wait, 2),
         "longest_unclaimed_s": round(found.seen.longest_unclaimed, 2),
@@ -77,6 +79,7 @@ def table(result: Mapping[str, Any]) -> str:
     rows += [(name, result[name]) for name in ("runs", "commits", *NOT_ALLOWED)]
     rows += [(f"recovery of {stage}", _spread(its)) for stage, its in result["recovery"].items() if its["lost"]]
     rows += [("recovery", _spread(_prefixed(result, "recovery"))), ("taken up", _spread(_prefixed(result, "taken_up")))]
+    rows += [("a run, from end to end", _spread(_prefixed(result, "run")))]
     rows += [(name, result[name]) for name in ("longest_due_wait_s", "longest_unclaimed_s")]
     rows += [("longest queue", f"{result['queue_max']} of {result['queue_high']}")]
     rows += [("drained", f"{result['drained_s']} s after the last fault")]

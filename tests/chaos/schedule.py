@@ -100,9 +100,10 @@ class Event:
 
 def make(seed: int, seconds: float, kinds: Iterable[Kind] = USUAL) -> tuple[Event, ...]:
     """The schedule."""
-    source = random.Random(seed)  # noqa: S311 - to be repeated
-    drawn = _endlessly(source, tuple(kinds))
-    return tuple(_event(source, at, next(drawn)) for at in _times(source, seconds))
+    # A source for each question, so that a longer schedule begins as a shorter one does.
+    when, what, how = (random.Random(f"{seed} {question}") for question in ("when", "what", "how"))  # noqa: S311
+    drawn = _endlessly(what, tuple(kinds))
+    return tuple(_event(how, at, next(drawn)) for at in _times(when, seconds))
 
 
 def _times(source: random.Random, seconds: float) -> list[float]:

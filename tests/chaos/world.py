@@ -19,7 +19,7 @@ from triage.testing import ToolProcess
 SLOTS = 12
 TIMEOUT, QUARANTINE = 1.5, 3.0
 """Of a call, in seconds."""
-SERVER = {"delay": 0.1, "read_timeout": 1.0, "index_lag": 0.5}
+SERVER = {"delay": 0.3, "read_timeout": 1.0, "index_lag": 0.5}
 """The other systems give up on a half-sent request sooner than its quarantine ends, and their index lags less."""
 LATE = 2.0
 """When a late commit comes: after the call was given up, and within its quarantine."""

@@ -17,7 +17,13 @@ from triage import errors
 
 log = logging.getLogger(__name__)
 
-TRANSIENT = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+TRANSIENT = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.TimeoutError,
+    psycopg.OperationalError,  # a raw connection that cannot be opened fails with the driver's own error
+    psycopg.InterfaceError,
+)
 """Connection lost or refused, server shutting down, deadlock, pool exhausted: the outcome may be unknown."""
 
 Row: TypeAlias = Any
