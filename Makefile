@@ -57,7 +57,7 @@ lint: install  ## Format, lint, types, import contracts, size budgets
 	@$(BIN)/python -m tests.budgets
 
 test: install  ## All tests, on real servers that they start themselves
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: lint test  ## Everything that must hold before a change lands
 
@@ -68,6 +68,11 @@ test-real: install  ## File a CSV of real reports twice and count: make test-rea
 crash: install  ## Kill a worker at every boundary of every case, and count what the other system made
 	@$(BIN)/python -m tests.crash
 
+CHAOS_SECONDS := $(if $(filter command environment,$(firstword $(origin SECONDS))),$(SECONDS),300)
+SEED ?= 1
+chaos: install  ## Break everything for a while under load: make chaos SECONDS=300 SEED=1
+	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) --seed $(SEED)
+
 model: install  ## Check the protocol's model with spin
 	@$(BIN)/python -m tests.model
 
@@ -77,4 +82,4 @@ bench: install  ## Speed beside a bare Celery chain on the same servers
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real crash model bench help
+.PHONY: demo up down worker flower install lock format lint test check test-real crash chaos model bench help

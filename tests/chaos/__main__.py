@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.chaos import campaign, network, report, schedule
+from tests.chaos import campaign, jumps, network, report, schedule
 from tests.chaos.campaign import Plan, Setting
 from tests.chaos.network import Network
 from tests.chaos.proxy import Forwarders
@@ -50,7 +50,10 @@ def _plan(options: argparse.Namespace) -> Plan:
     events = schedule.make(options.seed, options.seconds, kinds)
     say(f"{len(events)} faults with seed {options.seed} in {options.seconds:g} s:")
     say("\n".join(str(event) for event in events))
-    return Plan(options.seed, options.seconds, options.rate, events)
+    possible = jumps.possible(events)
+    if len(possible) < len(events):
+        say(f"{len(events) - len(possible)} jumps of a worker's clock are left out: libfaketime is not installed")
+    return Plan(options.seed, options.seconds, options.rate, possible)
 
 
 def _folder() -> Path:

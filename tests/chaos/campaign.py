@@ -43,7 +43,11 @@ def run(plan: Plan, folder: Path, settle: Callable[[World], Setting] = lambda _:
         setting = settle(built)
         world.start_workers(built, setting.places)
         say("the workers are ready")
-        return report.summary(_happen(plan, built, Injector(built, setting.cut)))
+        injector = Injector(built, setting.cut)
+        try:
+            return report.summary(_happen(plan, built, injector))
+        finally:
+            injector.finish()  # else a fault that is under way could start a worker after all others were ended
 
 
 def _happen(plan: Plan, built: World, injector: Injector) -> report.Findings:

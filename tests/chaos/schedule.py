@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """SIGKILL, and a new process at once."""
     WORKER_FROZEN = "worker_frozen"
     """SIGSTOP, and SIGCONT when others have long taken over."""
+    CLOCK_JUMPED = "clock_jumped"
+    """One worker's clock is wrong by hours; left out where that cannot be done."""
     BROKER_FLUSHED = "broker_flushed"
     BROKER_RESTARTED = "broker_restarted"
     """SIGKILL, and started again with its file."""
@@ -124,5 +126,12 @@ def _event(source: random.Random, at: float, kind: Kind) -> Event:
     # All of it is drawn for every kind, so that a change of one kind does not shift the rest of the schedule.
     worker, frozen, cut = source.randrange(WORKERS), source.uniform(*FREEZE), source.uniform(*CUT)
     own, way = source.randrange(1_000_000), source.choice(list(Way))
-    seconds = frozen if kind is Kind.WORKER_FROZEN else cut if kind.is_cut else WINDOW if kind.tool_fault else 0.0
-    return Event(at, kind, worker, round(seconds, 2), own, way)
+    return Event(at, kind, worker, round(_lasting(kind, frozen, cut), 2), own, way)
+
+
+def _lasting(kind: Kind, frozen: float, cut: float) -> float:
+    if kind is Kind.WORKER_FROZEN:
+        return frozen
+    if kind.is_cut or kind is Kind.CLOCK_JUMPED:
+        return cut
+    return WINDOW if kind.tool_fault else 0.0

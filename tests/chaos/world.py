@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos import jumps
 from tests.chaos.schedule import WORKERS
 from tests.support.broker import BrokerProcess
 from tests.support.databases import wait_until_processes_can_die
@@ -19,8 +20,8 @@ from triage.testing import ToolProcess
 SLOTS = 12
 TIMEOUT, QUARANTINE = 1.5, 3.0
 """Of a call, in seconds."""
-SERVER = {"delay": 0.3, "read_timeout": 1.0, "index_lag": 0.5}
-"""The other systems give up on a half-sent request sooner than its quarantine ends, and their index lags less."""
+DELAY, READ_TIMEOUT, INDEX_LAG = 0.3, 1.0, 0.5
+"""Of the other systems: they give up on half a request, and their index shows an object, before a quarantine ends."""
 LATE = 2.0
 """When a late commit comes: after the call was given up, and within its quarantine."""
 QUEUE_LOW, QUEUE_HIGH = 40, 120
@@ -66,7 +67,7 @@ def built(folder: Path) -> Iterator[World]:
         broker = BrokerProcess(broker_folder)
         stack.callback(broker.kill)
         broker.start()
-        tools = stack.enter_context(ToolProcess(**SERVER))
+        tools = stack.enter_context(ToolProcess(delay=DELAY, read_timeout=READ_TIMEOUT, index_lag=INDEX_LAG))
         site = Site(database, broker, tools, folder, {"TRIAGE_DATABASE_URL": url})
         stack.callback(site.close)
         yield World(site, home, tools)
@@ -77,6 +78,7 @@ def start_workers(world: World, places: Sequence[Place] = ()) -> None:
     for number in range(WORKERS):
         place = places[number] if places else Place((), world.addresses)
         settings = settings_at(place.addresses) | {"TRIAGE_HOME": str(world.site.folder)}
+        settings |= jumps.environment(world.site.folder) if number == jumps.CLOCK_WORKER else {}
         worker = WorkerProcess(world.site.folder, f"w{number + 1}", settings, slots=SLOTS)
         worker._command = [*place.prefix, *worker._command]
         world.site.workers.append(worker)
