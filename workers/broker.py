@@ -75,7 +75,7 @@ class Broker:
         with _Translated(self), self._open().Producer() as producer, producer.batch(max_size=100):
             for ring in rings:
                 with trace.of(ring.trace):
-                    canvas.chain(self._app, ring.run_id, ring.checkpoint).apply_async(producer=producer)
+                    canvas.send(self._app, ring.run_id, ring.checkpoint, producer)
 
     def close(self) -> None:
         """Drop the connection."""

@@ -1,9 +1,9 @@
 """The messages of a run: the chain of the stages that are still before it."""
 
+from typing import Any
 from uuid import UUID
 
 import celery
-from celery import canvas
 
 from triage import pipeline
 from triage.model import Checkpoint, Stage
@@ -19,10 +19,30 @@ def task_id(run_id: UUID, stage: Stage) -> str:
     return f"{run_id}.{stage}"
 
 
-def chain(app: celery.Celery, run_id: UUID, checkpoint: Checkpoint) -> canvas.Signature:
-    """What is left to do for a run; it carries the run's id and nothing else."""
-    return canvas.chain(*(_signature(app, run_id, stage) for stage in pipeline.stages_from(checkpoint)), app=app)
+def send(app: celery.Celery, run_id: UUID, checkpoint: Checkpoint, producer: Any) -> None:  # noqa: ANN401 - kombu's
+    """Send what is left to do for a run, as one message that carries the run's id and nothing else.
+
+    What arrives is `chain(triage.si(run_id), create_ticket.si(run_id), notify.si(run_id))`, from the run's checkpoint
+    on. It is put together here, because Celery takes as long again to do so.
+    """
+    first, *rest = pipeline.stages_from(checkpoint)
+    app.send_task(
+        task_name(first),
+        (str(run_id),),
+        task_id=task_id(run_id, first),
+        chain=[_link(run_id, stage) for stage in reversed(rest)],
+        queue=str(first),
+        producer=producer,
+    )
 
 
-def _signature(app: celery.Celery, run_id: UUID, stage: Stage) -> canvas.Signature:
-    return app.signature(task_name(stage), args=(str(run_id),), immutable=True, task_id=task_id(run_id, stage))
+def _link(run_id: UUID, stage: Stage) -> dict[str, Any]:
+    """An immutable signature of a stage's task, as Celery keeps it in a message."""
+    return {
+        "task": task_name(stage),
+        "args": [str(run_id)],
+        "kwargs": {},
+        "options": {"task_id": task_id(run_id, stage)},
+        "subtask_type": None,
+        "immutable": True,
+    }

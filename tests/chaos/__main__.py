@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.chaos import campaign, jumps, network, report, schedule
+from tests.chaos import campaign, network, report, schedule
 from tests.chaos.campaign import Plan, Setting
 from tests.chaos.network import Network
 from tests.chaos.proxy import Forwarders
@@ -50,10 +50,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     events = schedule.make(options.seed, options.seconds, kinds)
     say(f"{len(events)} faults with seed {options.seed} in {options.seconds:g} s:")
     say("\n".join(str(event) for event in events))
-    possible = jumps.possible(events)
-    if len(possible) < len(events):
-        say(f"{len(events) - len(possible)} jumps of a worker's clock are left out: libfaketime is not installed")
-    return Plan(options.seed, options.seconds, options.rate, possible)
+    return Plan(options.seed, options.seconds, options.rate, events)
 
 
 def _folder() -> Path:
@@ -74,7 +71,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--seconds", type=float, default=300.0, help="for how long things go wrong")
     add("--seed", type=int, default=1, help="which schedule")
-    add("--rate", type=float, default=20.0, help="reports submitted a second")
+    add("--rate", type=float, default=20.0, help="reports submitted a second, between bursts")
     add("--json", type=Path, default=Path("build/chaos.json"), help="where the figures are written")
     add("--network", action="store_true", help="workers in network namespaces that are cut off (needs root and `ip`)")
     add("--inside", default="", help=argparse.SUPPRESS)

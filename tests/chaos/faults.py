@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.chaos import jumps
 from tests.chaos.schedule import Event, Kind
 from tests.chaos.world import LATE, World
 from tests.support import databases, waiting
@@ -83,7 +82,6 @@ class Injector:
         return {
             Kind.WORKER_KILLED: self._kill,
             Kind.WORKER_FROZEN: self._freeze,
-            Kind.CLOCK_JUMPED: self._jump,
             Kind.BROKER_FLUSHED: self._flush,
             Kind.BROKER_RESTARTED: self._restart_broker,
             Kind.BROKER_EMPTIED: self._restart_broker,
@@ -109,13 +107,6 @@ class Injector:
         with self._workers:
             if worker.alive and worker.pid == pid:  # else it was killed while it was frozen
                 worker.kill(signal.SIGCONT)
-        self.applied[event.kind] += 1
-
-    def _jump(self, event: Event) -> None:
-        folder = self.world.site.folder
-        jumps.set_clock(folder, jumps.JUMP if event.seed % 2 else -jumps.JUMP)
-        time.sleep(event.seconds)
-        jumps.set_clock(folder, 0)
         self.applied[event.kind] += 1
 
     def _flush(self, event: Event) -> None:

@@ -13,12 +13,17 @@ from triage.store.postgres import PostgresStore
 SOURCES = ("mail", "forum", "ci")
 BATCH_EVERY = 1.0
 """Seconds between two batches."""
+BURST, BURST_EVERY = 10, 20
+"""Every so many batches one is so many times as large: more than the broker's window holds."""
 PATIENCE = 60.0
 """Seconds that one batch is tried again for; the database is never away so long."""
 
 
 class Load(threading.Thread):
-    """Submits `rate` reports a second for `seconds`; a batch whose outcome is unknown is submitted again as it is."""
+    """Submits `rate` reports a second for `seconds`, and bursts.
+
+    A batch whose outcome is unknown is submitted again as it is.
+    """
 
     def __init__(self, database: Database, rate: float, seconds: float) -> None:
         """Starts with `start`."""
@@ -36,7 +41,8 @@ class Load(threading.Thread):
         while not self._stopping.wait(max(0.0, began + number * BATCH_EVERY - time.monotonic())):
             if time.monotonic() - began >= self._seconds:
                 return
-            self._submit([report(SOURCES[i % len(SOURCES)]) for i in range(self._size)])
+            size = self._size * (BURST if number % BURST_EVERY == 0 else 1)
+            self._submit([report(SOURCES[i % len(SOURCES)]) for i in range(size)])
             number += 1
 
     def stop(self) -> None:

@@ -29,8 +29,6 @@ class Kind(StrEnum):
     """SIGKILL, and a new process at once."""
     WORKER_FROZEN = "worker_frozen"
     """SIGSTOP, and SIGCONT when others have long taken over."""
-    CLOCK_JUMPED = "clock_jumped"
-    """One worker's clock is wrong by hours; left out where that cannot be done."""
     BROKER_FLUSHED = "broker_flushed"
     BROKER_RESTARTED = "broker_restarted"
     """SIGKILL, and started again with its file."""
@@ -132,6 +130,6 @@ def _event(source: random.Random, at: float, kind: Kind) -> Event:
 def _lasting(kind: Kind, frozen: float, cut: float) -> float:
     if kind is Kind.WORKER_FROZEN:
         return frozen
-    if kind.is_cut or kind is Kind.CLOCK_JUMPED:
+    if kind.is_cut:
         return cut
     return WINDOW if kind.tool_fault else 0.0

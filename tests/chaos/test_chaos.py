@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.chaos import campaign, judge, jumps, network, report, schedule
+from tests.chaos import campaign, judge, network, report, schedule
 from tests.chaos.campaign import Plan
 from tests.chaos.schedule import Event, Kind, Way
 
-SEED, SECONDS, RATE = 380, 25.0, 15.0
+SEED, SECONDS, RATE = 419, 25.0, 15.0
 """This seed's first faults hit the workers, the database and the broker, and the other systems twice."""
 
 
@@ -19,7 +19,7 @@ SEED, SECONDS, RATE = 380, 25.0, 15.0
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_or_made_twice_whatever_breaks(tmp_path: Path) -> None:
     """Under a fixed schedule of faults every run ends with one ticket and one notice."""
-    events = jumps.possible(schedule.make(SEED, SECONDS))
+    events = schedule.make(SEED, SECONDS)
     result = campaign.run(Plan(SEED, SECONDS, RATE, events), tmp_path)
     assert report.is_good(result), report.table(result)
     assert result["runs"] > RATE * SECONDS / 2

@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import jumps
 from tests.chaos.schedule import WORKERS
 from tests.support.broker import BrokerProcess
 from tests.support.databases import wait_until_processes_can_die
@@ -78,7 +77,6 @@ def start_workers(world: World, places: Sequence[Place] = ()) -> None:
     for number in range(WORKERS):
         place = places[number] if places else Place((), world.addresses)
         settings = settings_at(place.addresses) | {"TRIAGE_HOME": str(world.site.folder)}
-        settings |= jumps.environment(world.site.folder) if number == jumps.CLOCK_WORKER else {}
         worker = WorkerProcess(world.site.folder, f"w{number + 1}", settings, slots=SLOTS)
         worker._command = [*place.prefix, *worker._command]
         world.site.workers.append(worker)

@@ -9,6 +9,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,11 @@ Headers: TypeAlias = Sequence[tuple[str, str]]
 READ_SIZE = 64 * 1024
 LONGEST_WAIT = 3600.0
 """Seconds; sockets do not take an endless time-out, and no call should have one."""
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+"""For SO_LINGER. Else the system goes on sending the bytes of a call that was given up, or whose process was killed, and
+a network that heals later delivers the whole request long after its deadline."""
+UNACKNOWLEDGED = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""The same while the process is frozen; only Linux has it."""
 HOST = re.compile(r"([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]*)?")
 SAFE_IN_PATH = "/%:@!$&'()*+,;=~"
 SAFE_IN_QUERY = SAFE_IN_PATH + "?"
@@ -106,6 +112,7 @@ class Connection:
         raw = _connect(address, deadline)
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             if context is not None:
                 raw.settimeout(time_left(deadline))
                 raw = context.wrap_socket(raw, server_hostname=address.host)
@@ -161,7 +168,10 @@ class Connection:
         provable = not isinstance(self._socket, ssl.SSLSocket)
         while rest:
             try:
-                self._socket.settimeout(time_left(deadline))
+                left = time_left(deadline)
+                self._socket.settimeout(left)
+                if UNACKNOWLEDGED is not None:
+                    self._socket.setsockopt(socket.IPPROTO_TCP, UNACKNOWLEDGED, int(left * 1_000) + 1)
                 rest = rest[self._socket.send(rest) :]
             except OSError as error:
                 if provable and len(rest) == len(request):
