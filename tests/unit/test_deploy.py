@@ -1,0 +1,46 @@
+"""What is deployed names what the code has."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from triage import bootstrap, config
+from triage.model import Stage
+from workers.app import app
+
+ROOT = Path(__file__).parents[2]
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
+
+
+def variables() -> Iterator[str]:
+    """The environment variable of every setting."""
+    for name, field in config.Settings.model_fields.items():
+        variable = f"{config.PREFIX}{name.upper()}"
+        nested = field.annotation is config.ToolSettings
+        yield from (
+            (f"{variable}__{inner.upper()}" for inner in config.ToolSettings.model_fields) if nested else [variable]
+        )
+
+
+def test_the_example_environment_names_exactly_the_settings() -> None:
+    """Every setting is in the example file, and nothing else is."""
+    text = (ROOT / "deploy" / ".env.example").read_text()
+    named = set(re.findall(r"^#?([A-Z][A-Z_]+)=", text, flags=re.MULTILINE))
+    assert named - COMPOSE_ONLY == set(variables())
+
+
+def test_the_compose_file_sets_only_settings() -> None:
+    """No variable of the product in the compose file is misspelt."""
+    text = (ROOT / "deploy" / "compose.yaml").read_text()
+    assert set(re.findall(r"\bTRIAGE_[A-Z_]+", text)) <= set(variables())
+
+
+def test_every_stage_has_its_queue_and_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queues and tasks carry the names of the stages."""
+    monkeypatch.setenv("TRIAGE_BROKER_URL", "redis://127.0.0.1:1/0")  # nothing is started for this
+    monkeypatch.setattr(bootstrap, "_services", {})
+    app.loader.import_default_modules()
+    assert {stage.value for stage in Stage} < {queue.name for queue in app.conf.task_queues}
+    assert {f"triage.{stage}" for stage in Stage} <= set(app.tasks)
