@@ -301,7 +301,8 @@ class Finished:
 class Settlement:
     """How an attempt that did not finish its stage ends: the run's new status, when it goes on, and what it waits for.
 
-    `effect_state` and `absences` are what is now known of the effect; None where the stage has none.
+    `effect_state` and `absences` are what is now known of the effect; None where the stage has none. An attempt that
+    was no try, only a wait, is not `counted`.
     """
 
     status: Status
@@ -311,6 +312,7 @@ class Settlement:
     waits_on: str | None = None
     effect_state: EffectState | None = None
     absences: int = 0
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What happens after an attempt that failed: one pure function, whose answer is saved with the attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from triage import errors
@@ -28,10 +28,9 @@ class Policy:
 
 def decide(error: Exception, attempt: int, effect: Effect | None, policy: Policy, spread: float) -> Settlement:
     """Retry at a time, hold for a person, or give up. `attempt` counts from 1; `spread` in 0..1 scatters the delay."""
-    if isinstance(error, errors.Absent) and effect is not None:
-        return _absent(effect)
-    if isinstance(error, errors.Quarantined):
-        return _again(error, error.wait, effect, "quarantine")
+    waiting = _only_waited(error, effect, policy)
+    if waiting is not None:
+        return waiting
     if isinstance(error, errors.NeedsPerson) or _unknown_for_good(error, attempt, effect, policy):
         return _hold(error, effect)
     if not getattr(error, "retryable", False):
@@ -39,6 +38,17 @@ def decide(error: Exception, attempt: int, effect: Effect | None, policy: Policy
     if attempt >= policy.attempts:
         return _dead(f"gave up after {attempt} attempts: {_describe(error)}", error, effect)
     return _again(error, _delay(error, attempt, effect, policy, spread), effect, _waits_on(error, effect))
+
+
+def _only_waited(error: Exception, effect: Effect | None, policy: Policy) -> Settlement | None:
+    """The end of an attempt that was no try of the call: a look-up, a quarantine, a worker that could not go on."""
+    if isinstance(error, errors.Absent) and effect is not None:
+        return _absent(effect)
+    if isinstance(error, errors.Quarantined):
+        return replace(_again(error, error.wait, effect, "quarantine"), counted=False)
+    if isinstance(error, errors.ProcessExpired):
+        return replace(_again(error, policy.first, effect, "relay"), counted=False)
+    return None
 
 
 def lost_too_often(losses: int, effect: Effect | None, policy: Policy) -> Settlement | None:

@@ -11,7 +11,7 @@ from tests.chaos import campaign, judge, network, report, schedule
 from tests.chaos.campaign import Plan
 from tests.chaos.schedule import Event, Kind, Way
 
-SEED, SECONDS, RATE = 419, 25.0, 15.0
+SEED, SECONDS, RATE = 419, 25.0, 10.0
 """This seed's first faults hit the workers, the database and the broker, and the other systems twice."""
 
 

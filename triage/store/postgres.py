@@ -107,6 +107,7 @@ class PostgresStore:
             "effect_key": claim.effect.key if claim.effect else None,
             "effect_state": settlement.effect_state,
             "absences": settlement.absences,
+            "counted": settlement.counted,
         }
         return self._save("settle", params) is not None
 

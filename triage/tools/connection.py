@@ -27,7 +27,7 @@ READ_SIZE = 64 * 1024
 LONGEST_WAIT = 3600.0
 """Seconds; sockets do not take an endless time-out, and no call should have one."""
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
-"""For SO_LINGER. Else the system goes on sending the bytes of a call that was given up, or whose process was killed, and
+"""For SO_LINGER. Else the system goes on sending the bytes of a call that was given up or whose process was killed, and
 a network that heals later delivers the whole request long after its deadline."""
 UNACKNOWLEDGED = getattr(socket, "TCP_USER_TIMEOUT", None)
 """The same while the process is frozen; only Linux has it."""
@@ -170,7 +170,7 @@ class Connection:
             try:
                 left = time_left(deadline)
                 self._socket.settimeout(left)
-                if UNACKNOWLEDGED is not None:
+                if UNACKNOWLEDGED is not None and self._socket.family != socket.AF_UNIX:
                     self._socket.setsockopt(socket.IPPROTO_TCP, UNACKNOWLEDGED, int(left * 1_000) + 1)
                 rest = rest[self._socket.send(rest) :]
             except OSError as error:

@@ -11,6 +11,7 @@ with done as (
         ring_at = now() + %(delay)s + %(grace)s,
         rings = 0,
         losses = 0,
+        attempt = greatest(attempt - (not %(counted)s)::int, 0),
         reason = %(reason)s, waits_on = %(waits_on)s,
         claim_id = null, claimed_by = null, claim_until = null
     where id = %(run_id)s and claim_id = %(claim_id)s
