@@ -73,6 +73,9 @@ SEED ?= 1
 chaos: install  ## Break everything for a while under load: make chaos SECONDS=300 SEED=1
 	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) --seed $(SEED)
 
+chaos-network: install  ## The same with workers cut off from servers, in network namespaces (root, iproute2)
+	@$(BIN)/python -m tests.chaos --network --seconds $(CHAOS_SECONDS) --seed $(SEED)
+
 model: install  ## Check the protocol's model with spin
 	@$(BIN)/python -m tests.model
 
@@ -80,6 +83,6 @@ bench: install  ## Speed beside a bare Celery chain on the same servers
 	@$(BIN)/python -m tests.bench
 
 help:  ## This list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real crash chaos model bench help
+.PHONY: demo up down worker flower install lock format lint test check test-real crash chaos chaos-network model bench help
