@@ -13,7 +13,7 @@ from tests.support.site import NOTICES, TICKETS, Site, report
 from triage import errors, local
 from triage.model import Stage, Status, ToolClass
 from triage.store.database import Database
-from triage.store.postgres import PostgresStore
+from triage.store.postgres import PROCESS_TTL, PostgresStore
 
 ASKABLE = [ToolClass.KEYED, ToolClass.FINDABLE]
 SLOW = 1.5
@@ -87,6 +87,33 @@ def test_a_stopped_worker_that_wakes_late_does_no_harm(site: Site, kind: ToolCla
     more = site.submit(5)
     site.wait(more, 20)
     site.assert_once_each(ids + more)
+
+
+def test_a_live_but_slow_run_is_never_taken_away(site: Site) -> None:
+    """A call that lasts longer than a dead process would be missed stays with its worker, and is made once."""
+    site.use_tools(ToolClass.KEYED, timeout=20)
+    site.tools.configure(delay=PROCESS_TTL.total_seconds() + 2)
+    site.ready_worker()
+    site.ready_worker()
+    ids = site.submit()
+    site.wait(ids, 40)
+    assert site.entry(TICKETS).attempts == site.entry(NOTICES).attempts == 1
+    assert databases.value(site.database, "select count(*) from attempt where outcome = 'lost'") == 0
+
+
+def test_a_full_backlog_is_rung_again_soon_after_a_flush(site: Site) -> None:
+    """With 5,000 runs waiting, the first is rung within 5 s of a flush, and no queue ever exceeds the high mark."""
+    site.use_tools(ToolClass.KEYED)
+    site.settings |= {"TRIAGE_QUEUE_LOW": "20", "TRIAGE_QUEUE_HIGH": "50"}
+    site.tools.configure(delay=0.2)  # so that the backlog lasts
+    site.ready_worker(slots=4)
+    site.submit(5_000)
+    waiting.until(lambda: site.broker.length(Stage.TRIAGE) > 0, 10, site.tails)
+    site.broker.flush()
+    waiting.until(lambda: site.broker.length(Stage.TRIAGE) > 0, 5, site.tails)
+    for _ in range(50):
+        assert site.broker.length(Stage.TRIAGE) <= 50
+        time.sleep(0.02)
 
 
 def test_a_worker_frozen_before_the_first_byte_sends_nothing_late(site: Site) -> None:
