@@ -11,10 +11,12 @@ with done as (
         status = case when status = 'active' and %(checkpoint)s = 'done' then 'done' else status end,
         finished_at = case when %(checkpoint)s = 'done' then now() else finished_at end,
         losses = 0, reason = case when status = 'cancelled' then reason end, waits_on = null,
-        fence = fence + (status = 'active' and %(next_claim_id)s::uuid is not null)::int, attempt = (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
+        fence = fence + (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
+        attempt = (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
         claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
         claimed_by = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(process_id)s::uuid end,
-        claim_until = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then now() + %(next_timeout)s::interval + %(limit)s::interval end
+        claim_until = case when (status = 'active' and %(next_claim_id)s::uuid is not null)
+            then now() + %(next_timeout)s::interval + %(limit)s::interval end
     where id = %(run_id)s and claim_id = %(claim_id)s
     returning id, status, fence, claim_id
 ), confirmed as (
