@@ -91,7 +91,7 @@ class Engine:
 
     def _triage(self, claim: Claim) -> Finished:
         report = Report.parse(claim.report)
-        decision = triage_stage.conclude(report, self._decider)
+        decision = self._decider.decide(report)
         draft = triage_stage.plan_ticket(report, decision, self._project)
         return Finished(decision=decision, next_effect=self._planned(claim, Stage.CREATE_TICKET, draft))
 

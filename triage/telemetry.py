@@ -1,10 +1,8 @@
-"""Every log event, span and attribute name, and the set-up of logs and traces for one process."""
+"""Every log event's name, and the set-up of logs and traces for one process."""
 
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import structlog
 from opentelemetry import propagate, trace
@@ -17,13 +15,6 @@ STAGE = "stage"
 REAPED = "processes_reaped"
 RELAY_FAILED = "relay_failed"
 LEASE_LATE = "lease_not_renewed"
-RUNG = "runs_rung"
-
-# Span attributes.
-RUN_ID = "triage.run.id"
-STAGE_NAME = "triage.stage"
-ATTEMPT = "triage.attempt"
-OUTCOME = "triage.outcome"
 
 _TRACES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _set_up_in: set[int] = set()
@@ -86,13 +77,6 @@ def flush_traces() -> None:
     shut_down = getattr(trace.get_tracer_provider(), "shutdown", None)  # only the SDK's has one
     if shut_down is not None:
         shut_down()
-
-
-@contextmanager
-def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterator[trace.Span]:
-    """A span of our own; costs next to nothing while traces are off."""
-    with trace.get_tracer(SERVICE).start_as_current_span(name, attributes=attributes) as current:
-        yield current
 
 
 def traceparent() -> str | None:

@@ -62,7 +62,7 @@ def triage(fields: dict[str, Any]) -> dict[str, Any]:
     if _wait:
         time.sleep(_wait)
     report = Report.parse(fields)
-    decision = triage_stage.conclude(report, _rules)
+    decision = _rules.decide(report)
     draft = triage_stage.plan_ticket(report, decision, "bench")
     return {"key": report.key.hex(), "decision": decision.model_dump(mode="json"), "ticket": draft.content}
 

@@ -1,12 +1,6 @@
-"""Decide what a report is, and plan its ticket."""
+"""Once it is decided what a report is, plan its ticket."""
 
 from triage.model import Decision, Draft, Report
-from triage.ports import Decider
-
-
-def conclude(report: Report, decider: Decider) -> Decision:
-    """What the report is, who decided and why."""
-    return decider.decide(report)
 
 
 def plan_ticket(report: Report, decision: Decision, target: str) -> Draft:
