@@ -45,10 +45,11 @@ def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: 
     singles = running.trials(tasks, "single crashes")
     seconds = time.monotonic() - began
     say(f"single crashes took {seconds:.0f} s; pairs with seed {options.seed}")
-    pairs = running.trials(running.pairs(options.pairs, options.seed), "pairs of crashes")
+    pairs, vain = running.pairs(options.pairs, options.seed)
     _look_again(tools, [*singles, *pairs])
-    result = outcome.summary(singles, pairs, seed=options.seed, seconds=seconds)
+    result = outcome.summary(singles, pairs, seed=options.seed, seconds=seconds) | {"pairs_drawn_in_vain": vain}
     print(outcome.table(result))
+    print(f"{vain} pairs were drawn in vain: the recovery took another way")
     print(f"{seconds:.0f} s for all single crashes in {options.lanes} lanes")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=1) + "\n")

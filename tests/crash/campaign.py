@@ -26,6 +26,8 @@ IDLE = 3.5
 TRIES = 3
 """How often a boundary that is not reached is tried."""
 TELL_EVERY = 5.0
+DRAWS = 3
+"""How often as many pairs are drawn as are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,31 @@ class Campaign:
         progress = Progress(tell, len(tasks))
         return self._each(lambda task: progress.add(self._tried(task)), tasks)
 
-    def pairs(self, number: int, seed: int) -> list[Task]:
-        """A sample of second deaths: cases alike often, their trials and then boundaries by chance."""
+    def pairs(self, number: int, seed: int) -> tuple[list[Result], int]:
+        """So many second deaths, and how many pairs were drawn in vain.
+
+        A recovery's way depends on its timing, so that the next one may not come to the boundary that was chosen. Such
+        a pair is no trial of anything, and another one is drawn; if too many are, the last ones count as missed.
+        """
+        sample, done, vain = self._sample(seed), list[Result](), 0
+        for last in (*[False] * (DRAWS - 1), True):
+            results = self.trials(
+                [next(sample) for _ in range(number - len(done)) if self.recoveries], "pairs of crashes"
+            )
+            kept = [result for result in results if last or result.reached or result.went_wrong]
+            vain += len(results) - len(kept)
+            done += kept
+        return done, vain
+
+    def _sample(self, seed: int) -> Iterator[Task]:
+        """Second deaths: cases alike often, their trials and then boundaries by chance."""
         chance = random.Random(seed)  # noqa: S311 - to be repeated
         by_case: dict[str, list[Recovery]] = {}
         for recovery in sorted(self.recoveries, key=lambda one: (one.task.case.name, one.task.at)):
             by_case.setdefault(recovery.task.case.name, []).append(recovery)
-        chosen = [chance.choice(by_case[chance.choice(sorted(by_case))]) for _ in range(number if by_case else 0)]
-        return [Task(one.task.case, (*one.task.at, chance.choice(one.boundaries))) for one in chosen]
+        while True:
+            one = chance.choice(by_case[chance.choice(sorted(by_case))])
+            yield Task(one.task.case, (*one.task.at, chance.choice(one.boundaries)))
 
     def _each(self, work: Callable, items: Iterable) -> list:  # type: ignore[type-arg]
         with ThreadPoolExecutor(self._width) as pool:

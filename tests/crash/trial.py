@@ -42,7 +42,12 @@ class Result:
     @property
     def is_good(self) -> bool:
         """Whether it showed what it had to."""
-        return self.reached and not (self.duplicates or self.lost or self.held_unexpected)
+        return self.reached and not self.went_wrong
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether a promise was broken."""
+        return bool(self.duplicates or self.lost or self.held_unexpected)
 
 
 class Trial:
