@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triage import config, engine, local, retry
 from triage.decide.rules import Rules
-from triage.model import Stage, ToolSpec
+from triage.model import Outlet, Outlets, Stage
 from triage.ports import Tool
 from triage.store.database import Database
 from triage.store.lease import ProcessLease
@@ -16,8 +16,10 @@ from triage.store.operations import Operations
 from triage.store.postgres import PostgresStore
 from triage.store.runs import Runs
 from triage.tools import local as local_tools
+from triage.tools.egress import Egress
 from triage.tools.transport import Transport
-from triage.tools.webhook import Webhook
+
+LOCAL = {"tracker": local_tools.tracker, "notifier": local_tools.inbox}
 
 
 class Services:
@@ -79,29 +81,40 @@ class Services:
     @cached_property
     def engine(self) -> engine.Engine:
         """The engine with the tools and the decider that are set."""
-        tools = {Stage.CREATE_TICKET: self._tracker(), Stage.NOTIFY: self._notifier()}
         policy = retry.Policy(attempts=self.settings.attempts)
         decider = Rules.load(self.settings.rules)
-        return engine.Engine(self.store, decider, tools, project=self.settings.project, policy=policy)
+        return engine.Engine(self.store, decider, self.tools, self.outlets, policy=policy)
 
-    def _tracker(self) -> Tool:
-        if self.settings.tracker.kind == "local":
-            return local_tools.tracker(self.database.engine)
-        return self._webhook("tracker", self.settings.tracker)
+    @cached_property
+    def tools(self) -> dict[str, Tool]:
+        """Every tool that is set, by its name."""
+        return {tool.spec.name: tool for tool in self._by_role.values()}
 
-    def _notifier(self) -> Tool:
-        if self.settings.notifier.kind == "local":
-            return local_tools.inbox(self.database.engine)
-        return self._webhook("notifier", self.settings.notifier)
+    @cached_property
+    def outlets(self) -> Outlets:
+        """Which tool gets what."""
+        settings = self.settings
+        return Outlets(
+            tracker=self._outlet("tracker", settings.tracker, settings.project),
+            notices=(self._outlet("notifier", settings.notifier, ""),),
+        )
 
-    def _webhook(self, name: str, settings: config.ToolSettings) -> Tool:
-        spec = ToolSpec(name, settings.tool_class, settings.timeout, settings.quarantine, settings.key_window)
-        token = settings.token.get_secret_value() if settings.token else ""
-        return Webhook(spec, settings.url or "", self._transport, find_url=settings.find_url or "", secret=token)
+    def _outlet(self, role: str, settings: config.ToolSettings, target: str) -> Outlet:
+        return Outlet(self._by_role[role].spec.name, settings.target or target, settings.routes)
+
+    @cached_property
+    def _by_role(self) -> dict[str, Tool]:
+        roles = {"tracker": self.settings.tracker, "notifier": self.settings.notifier}
+        return {role: self._tool(role, settings) for role, settings in roles.items()}
+
+    def _tool(self, role: str, settings: config.ToolSettings) -> Tool:
+        if settings.kind == "local":
+            return LOCAL[role](self.database.engine)
+        return settings.open(f"{settings.kind}-{role}", self._transport)
 
     @cached_property
     def _transport(self) -> Transport:
-        return Transport(before_send=self.lease.check)
+        return Transport(before_send=self.lease.check, egress=Egress(self.settings.egress_allow))
 
     def close(self) -> None:
         """Give back connections and let the embedded servers end when nobody else uses them."""

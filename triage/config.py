@@ -1,45 +1,31 @@
 """The settings: one typed object from `triage.toml` and `TRIAGE_*`, seen only by `bootstrap` and the entry points."""
 
 import os
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 import pydantic
 import pydantic_settings
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Discriminator, Field, SecretStr, Tag, model_validator
 from pydantic_core import ErrorDetails
 
 from triage import errors
-from triage.model import ToolClass
+from triage.tools import local, webhook
 
 PREFIX = "TRIAGE_"
 FILE = "triage.toml"
+TOOLS = ("tracker", "notifier")
+"""The settings that name a tool."""
 
 
-class ToolSettings(BaseModel):
-    """Where tickets or notices go. `local` needs nothing else; `webhook` posts JSON to `url`."""
+def _kind(given: object) -> str:
+    """A tool that is not named is the local one."""
+    return str(given.get("kind", "local") if isinstance(given, dict) else getattr(given, "kind", "local"))
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["local", "webhook"] = "local"
-    url: str | None = Field(default=None, pattern=r"^https?://", description="where a webhook's calls go")
-    find_url: str | None = Field(default=None, pattern=r"^https?://", description="where a findable webhook is asked")
-    token: SecretStr | None = Field(default=None, description="sent as a bearer token")
-    tool_class: ToolClass = Field(default=ToolClass.BLIND, description="how it lets us find out what happened")
-    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(), le=timedelta(minutes=5))
-    quarantine: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(), le=timedelta(hours=1))
-    key_window: timedelta | None = Field(default=None, gt=timedelta())
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.kind == "webhook" and self.url is None:
-            raise ValueError("a webhook needs `url`")
-        if self.tool_class is ToolClass.FINDABLE and (self.find_url is None or not self.quarantine):
-            raise ValueError("a findable webhook needs `find_url` and a `quarantine` above zero")
-        if (self.tool_class is ToolClass.WINDOWED) != (self.key_window is not None):
-            raise ValueError("`key_window` belongs to the class `windowed`, and only to it")
-        return self
+ToolSettings: TypeAlias = Annotated[
+    Annotated[local.Settings, Tag("local")] | Annotated[webhook.Settings, Tag("webhook")], Discriminator(_kind)
+]
 
 
 class Settings(pydantic_settings.BaseSettings):
@@ -56,8 +42,11 @@ class Settings(pydantic_settings.BaseSettings):
     home: Path = Field(default=Path(".triage"), description="where the embedded servers live")
     rules: Path | None = Field(default=None, description="a rules file; none: the shipped rules")
     project: Annotated[str, Field(min_length=1, max_length=200)] = "triage"
-    tracker: ToolSettings = ToolSettings()
-    notifier: ToolSettings = ToolSettings()
+    tracker: ToolSettings = local.Settings()
+    notifier: ToolSettings = local.Settings()
+    egress_allow: tuple[str, ...] = Field(
+        default=(), description="private hosts, addresses and networks that tools may reach, such as 10.1.0.0/16"
+    )
     attempts: Annotated[int, Field(ge=1, le=1_000)] = 20
     slots: Annotated[int, Field(ge=1, le=1_000, description="runs that one worker process works on at once")] = 32
     database_connections: Annotated[int, Field(ge=2, le=100)] = 10
@@ -115,7 +104,11 @@ def _explain(error: pydantic.ValidationError) -> str:
 
 
 def _explain_one(found: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in found["loc"])
-    variable = PREFIX + "__".join(str(part).upper() for part in found["loc"])
+    parts = [str(part) for part in found["loc"]]
+    if len(parts) > 1 and parts[0] in TOOLS:
+        del parts[1]  # the tool's kind, which pydantic puts in between
+    if found["type"] == "union_tag_invalid":
+        parts.append("kind")
+    name, variable = ".".join(parts), PREFIX + "__".join(part.upper() for part in parts)
     where = f"setting {name} (in {FILE}, or {variable})" if name else "settings"
     return f"{where}: {found['msg']}"

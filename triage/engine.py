@@ -1,6 +1,6 @@
 """The heart: the same four moves for every stage, claim, work, complete, return."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -9,29 +9,31 @@ from triage import clock, effects, errors, pipeline, retry
 from triage.model import (
     Claim,
     Decision,
-    Draft,
+    Effect,
     Finished,
+    Made,
     NoClaim,
+    Outlets,
     PlannedEffect,
     Report,
-    Sent,
     Settlement,
     Stage,
     Status,
 )
 from triage.ports import Decider, Lease, Store, Tool
-from triage.stages import create_ticket
-from triage.stages import triage as triage_stage
+from triage.stages import steps
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a stage's message ends: the chain goes on, or it ends here (perhaps to be tried again in `retry_in`).
+    """How a stage's message ends.
 
-    `what` is one word for the log: finished, passed, not_claimed, lost, retry, held, dead.
+    The run goes on with `next_stage` (perhaps the same again, with its next effect), or the message ends here (perhaps
+    to be tried again in `retry_in`). `what` is one word for the log: finished, passed, not_claimed, lost, retry, held,
+    dead.
     """
 
-    goes_on: bool
+    next_stage: Stage | None
     what: str
     why: str = ""
     attempt: int = 0
@@ -45,22 +47,30 @@ class Engine:
     """Works on runs. It holds no state of its own: what is true is in the store."""
 
     def __init__(
-        self, store: Store, decider: Decider, tools: Mapping[Stage, Tool], *, project: str, policy: retry.Policy
+        self,
+        store: Store,
+        decider: Decider,
+        tools: Mapping[str, Tool],
+        outlets: Outlets,
+        *,
+        policy: retry.Policy,
+        mask: Callable[[Report], Report] = lambda report: report,
     ) -> None:
-        """`tools` has the tracker under `create_ticket` and the notifier under `notify`; tickets go to `project`."""
+        """`tools` by name, guarded. `mask` takes the secrets out of a report before anything is made of it."""
         self._store = store
         self._decider = decider
         self._tools = tools
-        self._project = project
+        self._outlets = outlets
         self._policy = policy
+        self._mask = mask
 
     def run_stage(
-        self, run_id: UUID, stage: Stage, lease: Lease, *, claim: Claim | None = None, carry_on: bool = False
+        self, run_id: UUID, stage: Stage, lease: Lease, *, claim: Claim | None = None, carry_on: Collection[Stage] = ()
     ) -> Outcome:
         """Work on one stage of a run, once, and say how its message ends.
 
-        With `carry_on` the commit that completes the stage also claims the next one, and the outcome brings that claim,
-        to be given to the next call as `claim`.
+        If the next effect's stage is in `carry_on`, the commit that completes this one also claims it, and the outcome
+        brings that claim, to be given to the next call as `claim`.
 
         A worker may die between any two lines. Before `claim` commits, nothing happened. After it, the claim ends with
         the process, and the next one finds the attempt and, for an effect, "about to send". After `complete` commits,
@@ -69,10 +79,11 @@ class Engine:
         """
         taken = claim or self._store.claim(run_id, stage, lease)
         if isinstance(taken, NoClaim):
-            return Outcome(taken.passed, "passed" if taken.passed else "not_claimed", taken.why)
+            following = pipeline.following(stage) if taken.passed else None
+            return Outcome(following, "passed" if taken.passed else "not_claimed", taken.why)
         return self._run_claimed(taken, lease, carry_on=carry_on)
 
-    def _run_claimed(self, claim: Claim, lease: Lease, *, carry_on: bool) -> Outcome:
+    def _run_claimed(self, claim: Claim, lease: Lease, *, carry_on: Collection[Stage]) -> Outcome:
         hopeless = retry.lost_too_often(claim.losses, claim.effect, self._policy)
         if hopeless is not None:
             return self._settle(claim, hopeless, lease)
@@ -80,37 +91,47 @@ class Engine:
             finished = self._work(claim, lease)
         except Exception as error:  # noqa: BLE001 - what is not expected becomes a dead letter, not a lost message
             return self._settle(claim, self._decide(claim, error), lease)
-        completed = self._store.complete(claim, finished, lease, carry_on=carry_on)
-        return _outcome(claim, completed.kept, Outcome(completed.kept, "finished", next_claim=completed.next_claim))
+        planned = finished.next_effect
+        goes_on = planned is not None and planned.stage in carry_on
+        completed = self._store.complete(claim, finished, lease, carry_on=goes_on)
+        next_stage = planned.stage if planned and completed.kept else None
+        outcome = Outcome(next_stage, "finished", finished.refused or "", next_claim=completed.next_claim)
+        return _outcome(claim, completed.kept, outcome)
 
     def _work(self, claim: Claim, lease: Lease) -> Finished:
         if claim.effect is None:
             return self._triage(claim)
-        sent = effects.perform(claim, claim.effect, self._tool(claim.effect.tool, claim.stage), lease)
-        return Finished(sent=sent, next_effect=self._plan_after(claim, sent))
+        try:
+            sent = effects.perform(claim, claim.effect, self._tool(claim.effect.tool), lease)
+        except errors.Refused as error:
+            if claim.stage is not Stage.FOLLOW_UP or retry.may_be_committed(claim.effect):
+                raise
+            # The ticket and the notice stand for themselves: a run is not dead because of what was to come on top.
+            return Finished(refused=str(error)[:1_000], next_effect=self._after(claim, claim.effect, claim.made))
+        made = Made(claim.stage, claim.effect.tool, sent)
+        return Finished(sent=sent, next_effect=self._after(claim, claim.effect, (*claim.made, made)))
 
     def _triage(self, claim: Claim) -> Finished:
-        report = Report.parse(claim.report)
+        report = self._mask(Report.parse(claim.report))
         decision = self._decider.decide(report)
-        draft = triage_stage.plan_ticket(report, decision, self._project)
-        return Finished(decision=decision, next_effect=self._planned(claim, Stage.CREATE_TICKET, draft))
+        return Finished(
+            decision=decision, next_effect=self._planned(claim, steps.ticket(report, decision, self._outlets))
+        )
 
-    def _plan_after(self, claim: Claim, sent: Sent) -> PlannedEffect | None:
-        """A pure function of the decision and the object; a repeated attempt plans the same."""
-        if claim.stage is not Stage.CREATE_TICKET:
-            return None
-        draft = create_ticket.plan_notice(Decision.model_validate(claim.decision), sent)
-        return self._planned(claim, Stage.NOTIFY, draft)
+    def _after(self, claim: Claim, effect: Effect, made: tuple[Made, ...]) -> PlannedEffect | None:
+        decision = Decision.model_validate(claim.decision)
+        step = steps.after(claim.stage, effect.number, decision, made, self._outlets)
+        return self._planned(claim, step) if step else None
 
-    def _planned(self, claim: Claim, stage: Stage, draft: Draft) -> PlannedEffect:
-        spec = self._tools[stage].spec
-        key = pipeline.effect_key(claim.run_key, stage, spec.name, draft.target)
-        return PlannedEffect(key, stage, spec, draft)
+    def _planned(self, claim: Claim, step: steps.Step) -> PlannedEffect:
+        spec = self._tool(step.tool).spec
+        key = pipeline.effect_key(claim.run_key, step.stage, step.number, spec.name, step.draft.target)
+        return PlannedEffect(key, step.stage, step.number, spec, step.draft)
 
-    def _tool(self, name: str, stage: Stage) -> Tool:
-        tool = self._tools[stage]
-        if tool.spec.name != name:
-            raise errors.NotSent(f"planned for the tool {name}, but this worker is set up with {tool.spec.name}")
+    def _tool(self, name: str) -> Tool:
+        tool = self._tools.get(name)
+        if tool is None:
+            raise errors.NotSent(f"there is no tool {name} here; this worker is set up with {', '.join(self._tools)}")
         return tool
 
     def _decide(self, claim: Claim, error: Exception) -> Settlement:
@@ -120,7 +141,7 @@ class Engine:
     def _settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> Outcome:
         kept = self._store.settle(claim, settlement, lease)
         retry_in = settlement.delay if settlement.status is Status.ACTIVE else None
-        return _outcome(claim, kept, Outcome(False, settlement.outcome, settlement.reason, retry_in=retry_in))
+        return _outcome(claim, kept, Outcome(None, settlement.outcome, settlement.reason, retry_in=retry_in))
 
 
 def _outcome(claim: Claim, kept: bool, outcome: Outcome) -> Outcome:  # noqa: FBT001 - the store's answer

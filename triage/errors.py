@@ -76,6 +76,19 @@ class NotSent(ToolError):
         return str(self.args[0])
 
 
+class Postponed(NotSent):
+    """A guard says "not now": surely nothing was sent, and this was no attempt. `wait` says how long.
+
+    `waits_on` is what has to change: `switch` (a person put the tool out of service) or `tool` (its limits).
+    """
+
+    def __init__(self, message: str, wait: timedelta, waits_on: str = "tool") -> None:
+        super().__init__(message, wait)
+        self.args = (message, wait, waits_on)
+        self.wait = wait
+        self.waits_on = waits_on
+
+
 class OutcomeUnknown(ToolError):
     """The request may or may not have been committed: timeout, reset, 5xx, unparsable answer."""
 
@@ -84,6 +97,17 @@ class OutcomeUnknown(ToolError):
 
 class Refused(ToolError):
     """The other system said a definite no (4xx): sending the same again cannot help."""
+
+
+class GuardRefused(Refused):
+    """A guard said no, for good: nothing was sent. `rule` is the line of the policy that decided."""
+
+    def __init__(self, message: str, rule: str) -> None:
+        super().__init__(message, rule)
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self.rule})"
 
 
 class Quarantined(ToolError):
@@ -107,3 +131,16 @@ class Absent(ToolError):
 
 class NeedsPerson(ToolError):
     """The outcome is unknown and the other system cannot be asked: nobody may guess."""
+
+
+class ApprovalNeeded(ToolError):
+    """Nothing was sent: so many `people` have to give leave for exactly this request (`digest`) within `lifetime`."""
+
+    def __init__(self, message: str, digest: bytes, people: int, lifetime: timedelta) -> None:
+        super().__init__(message, digest, people, lifetime)
+        self.digest = digest
+        self.people = people
+        self.lifetime = lifetime
+
+    def __str__(self) -> str:
+        return str(self.args[0])

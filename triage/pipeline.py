@@ -6,19 +6,20 @@ BEFORE = {
     Stage.TRIAGE: Checkpoint.RECEIVED,
     Stage.CREATE_TICKET: Checkpoint.TRIAGED,
     Stage.NOTIFY: Checkpoint.TICKET_CREATED,
+    Stage.FOLLOW_UP: Checkpoint.NOTIFIED,
 }
 """The checkpoint at which a stage may be worked on."""
 
 AFTER = {
     Stage.TRIAGE: Checkpoint.TRIAGED,
     Stage.CREATE_TICKET: Checkpoint.TICKET_CREATED,
-    # `notified` and `done` fall together while no follow-ups are planned after the notice.
-    Stage.NOTIFY: Checkpoint.DONE,
+    Stage.NOTIFY: Checkpoint.NOTIFIED,
+    Stage.FOLLOW_UP: Checkpoint.DONE,
 }
-"""The checkpoint that finishing a stage saves."""
+"""The checkpoint that finishing a stage saves, if another stage follows."""
 
 EFFECT_MOVES = {
-    EffectState.PLANNED: {EffectState.SENDING},
+    EffectState.PLANNED: {EffectState.SENDING, EffectState.REFUSED},  # refused by a person who denies leave
     EffectState.SENDING: {
         EffectState.SENDING,  # a keyed tool is sent the same again after the sender died
         EffectState.CONFIRMED,
@@ -47,6 +48,11 @@ def following(stage: Stage) -> Stage | None:
     return next(iter(stages_from(AFTER[stage])), None)
 
 
-def effect_key(run_key: bytes, stage: Stage, tool: str, target: str) -> bytes:
-    """An effect's idempotency key (32 bytes): the same in every attempt, different for every run, tool and target."""
-    return digest({"run": run_key.hex(), "stage": stage, "tool": tool, "target": target})
+def checkpoint_before(next_stage: Stage | None) -> Checkpoint:
+    """Where a run is whose next effect is of this stage; done if there is none."""
+    return BEFORE[next_stage] if next_stage else Checkpoint.DONE
+
+
+def effect_key(run_key: bytes, stage: Stage, number: int, tool: str, target: str) -> bytes:
+    """An effect's idempotency key (32 bytes): the same in every attempt, another one for every other effect."""
+    return digest({"run": run_key.hex(), "stage": stage, "number": number, "tool": tool, "target": target})

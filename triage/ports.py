@@ -1,6 +1,7 @@
 """What the engine needs from the world, as protocols; `bootstrap` chooses who provides them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -8,8 +9,12 @@ from triage.model import (
     Claim,
     Completed,
     Decision,
+    Finding,
     Finished,
+    LiveValues,
+    Marked,
     NoClaim,
+    Rate,
     Report,
     Request,
     Sent,
@@ -17,15 +22,20 @@ from triage.model import (
     Stage,
     Submitted,
     ToolSpec,
+    ToolState,
 )
 
 
 class Tool(Protocol):
-    """A named outbound callable: a tracker or a notifier."""
+    """A named outbound callable: a tracker, a notifier or a calendar."""
 
     @property
     def spec(self) -> ToolSpec:
-        """Its name, class and times."""
+        """Its name, class, times and limits."""
+        ...
+
+    def render(self, request: Request) -> bytes:
+        """The body that `send` sends: a pure function of the request, cut to the other system's sizes; never fails."""
         ...
 
     def send(self, request: Request) -> Sent:
@@ -43,6 +53,53 @@ class Tool(Protocol):
 
         Only asked of `findable` tools. Raises `NotSent` when the look-up itself failed: nothing was learned.
         """
+        ...
+
+    def dropped(self, request: Request, sent: Sent) -> tuple[str, ...]:
+        """Read the made object back, and say in words what of the request the other system left out.
+
+        Raises `NotSent` when it could not be read.
+        """
+        ...
+
+    def values(self, deadline: float) -> LiveValues:
+        """What the other system knows now; raises `NotSent` when it could not be asked."""
+        ...
+
+    def marked(self, since: datetime, deadline: float) -> Iterable[Marked]:
+        """The objects made since then that carry a marker of ours, for the sweep; raises `NotSent`."""
+        ...
+
+    def preflight(self, deadline: float) -> Iterable[Finding]:
+        """Check the set-up without changing anything: address, credentials, rights, marker, and an honest "absent"."""
+        ...
+
+
+class SharedState(Protocol):
+    """What the guards of all workers share. Every method raises `StoreUnavailable` when it cannot be told in time."""
+
+    def tool(self, name: str) -> ToolState:
+        """This process's copy, which is kept fresh in the background: costs nothing."""
+        ...
+
+    def failed(self, name: str, *, error: str, threshold: int, cool_down: timedelta) -> None:
+        """Count a call that failed; with `threshold` in a row the breaker opens for `cool_down`, longer each time."""
+        ...
+
+    def succeeded(self, name: str) -> None:
+        """Forget the failures and close the breaker."""
+        ...
+
+    def probe(self, name: str, lifetime: timedelta) -> bool:
+        """Whether this caller may try a tool whose breaker has cooled down: one at a time, for `lifetime`."""
+        ...
+
+    def take(self, bucket: str, rate: Rate) -> timedelta:
+        """Take one call out of a shared bucket: zero if it may be made now, else how long until one is there."""
+        ...
+
+    def block(self, bucket: str, wait: timedelta) -> None:
+        """Let nobody take from this bucket for a while: the other system asked for it."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from triage import errors
-from triage.model import Effect, EffectState, Settlement, Status, ToolClass
+from triage.model import Ask, Effect, EffectState, Settlement, Status, ToolClass
 from triage.pipeline import ABSENCES_TO_RESEND
 
 
@@ -31,6 +31,8 @@ def decide(error: Exception, attempt: int, effect: Effect | None, policy: Policy
     waiting = _only_waited(error, effect, policy)
     if waiting is not None:
         return waiting
+    if isinstance(error, errors.ApprovalNeeded):
+        return replace(_hold(error, effect), ask=Ask(error.digest, error.people, error.lifetime), counted=False)
     if isinstance(error, errors.NeedsPerson) or _unknown_for_good(error, attempt, effect, policy):
         return _hold(error, effect)
     if not getattr(error, "retryable", False):
@@ -46,6 +48,8 @@ def _only_waited(error: Exception, effect: Effect | None, policy: Policy) -> Set
         return _absent(effect)
     if isinstance(error, errors.Quarantined):
         return replace(_again(error, error.wait, effect, "quarantine"), counted=False)
+    if isinstance(error, errors.Postponed):
+        return replace(_again(error, error.wait, effect, error.waits_on), counted=False)
     if isinstance(error, errors.ProcessExpired):
         return replace(_again(error, policy.first, effect, "relay"), counted=False)
     return None
@@ -56,7 +60,7 @@ def lost_too_often(losses: int, effect: Effect | None, policy: Policy) -> Settle
     if losses < policy.losses or (effect is not None and effect.state is EffectState.CONFIRMED):
         return None
     reason = f"{losses} workers in a row died or hung at it"
-    if effect is not None and _may_be_committed(effect):
+    if effect is not None and may_be_committed(effect):
         return _hold(errors.NeedsPerson(reason), effect)
     return Settlement(Status.DEAD, "dead", reason, effect_state=EffectState.PLANNED if effect else None)
 
@@ -104,12 +108,13 @@ def _known(error: Exception, effect: Effect | None) -> tuple[EffectState | None,
         return None, 0
     if effect.state is EffectState.CONFIRMED:
         return EffectState.CONFIRMED, 0
-    if isinstance(error, errors.NotSent | errors.ProcessExpired | errors.Refused) and not _may_be_committed(effect):
+    nothing_sent = errors.NotSent | errors.ProcessExpired | errors.Refused | errors.ApprovalNeeded
+    if isinstance(error, nothing_sent) and not may_be_committed(effect):
         return EffectState.PLANNED, 0
     return EffectState.UNKNOWN, effect.absences
 
 
-def _may_be_committed(effect: Effect) -> bool:
+def may_be_committed(effect: Effect) -> bool:
     """Whether an earlier call than this attempt's may have been committed."""
     return effect.state is EffectState.UNKNOWN or effect.resent
 

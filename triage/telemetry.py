@@ -15,6 +15,10 @@ STAGE = "stage"
 REAPED = "processes_reaped"
 RELAY_FAILED = "relay_failed"
 LEASE_LATE = "lease_not_renewed"
+GUARD_BOOKS_FAILED = "guard_books_failed"
+SHADOW = "shadow"
+SHADOW_FAILED = "shadow_failed"
+SHADOW_LOST = "shadow_lost"
 
 _TRACES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _set_up_in: set[int] = set()

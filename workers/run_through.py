@@ -6,7 +6,7 @@ those of three tasks.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import celery
 import structlog
 from celery import signals
 
-from triage import errors, pipeline, telemetry
+from triage import errors, telemetry
 from triage.bootstrap import services
 from triage.engine import Outcome
 from triage.model import Claim, Stage
@@ -53,30 +53,32 @@ def work(task: celery.Task, first: Stage, run_id: UUID) -> None:
     """
     stage, inline = first, 0
     outcome = _run(task, stage, run_id, None)
-    while outcome.goes_on and (following := _served_here(task, stage)):
+    while (following := outcome.next_stage) and following in _served_here(task):
+        if following is stage:  # its next effect
+            outcome = _run(task, stage, run_id, outcome.next_claim)
+            continue
         stage, inline = following, inline + 1
         with _as_task(task, stage, run_id) as told:
             outcome = told.outcome = _run(task, stage, run_id, outcome.next_claim)
     if outcome.retry_in is not None and timedelta() < outcome.retry_in <= RETRY_BY_MESSAGE:
         raise task.retry(countdown=outcome.retry_in.total_seconds())
     chain = task.request.chain or []
-    task.request.chain = chain[: len(chain) - inline] if outcome.goes_on else None
+    task.request.chain = chain[: len(chain) - inline] if outcome.next_stage else None
     if outcome.what in {"dead", "held"} and not inline:
         raise StageEnded(outcome.why)
 
 
-def _served_here(task: celery.Task, stage: Stage) -> Stage | None:
-    """The next stage, if this worker consumes its queue."""
-    following = pipeline.following(stage)
-    return following if following in task.app.amqp.queues.consume_from else None
+def _served_here(task: celery.Task) -> Collection[Stage]:
+    """The stages whose queues this worker consumes."""
+    served: Collection[Stage] = task.app.amqp.queues.consume_from
+    return served
 
 
 def _run(task: celery.Task, stage: Stage, run_id: UUID, claim: Claim | None) -> Outcome:
     """One stage. With Postgres away the message comes again; should that fail too, the relay rings."""
     mine = services()
     try:
-        carry_on = _served_here(task, stage) is not None
-        outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=carry_on)
+        outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=_served_here(task))
     except errors.StoreUnavailable as error:
         log.warning(telemetry.STAGE, run=str(run_id), stage=stage, outcome="store_away", why=str(error))
         raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error

@@ -33,6 +33,12 @@ def notify(self: celery.Task, run_id: str) -> None:
     run_through.work(self, Stage.NOTIFY, UUID(run_id))
 
 
+@app.task(name="triage.follow_up", **_STAGE)
+def follow_up(self: celery.Task, run_id: str) -> None:
+    """Do what the decision proposed on top, as far as the guards allow it."""
+    run_through.work(self, Stage.FOLLOW_UP, UUID(run_id))
+
+
 @app.task(name="triage.submit", max_retries=None, autoretry_for=(StoreUnavailable,), default_retry_delay=5)
 def submit(**fields: Any) -> None:  # noqa: ANN401 - validated by Report
     """Accept a report from a service that has only the broker; an invalid one fails with the field's name."""

@@ -19,6 +19,7 @@ from triage.decide.rules import Rules
 from triage.model import Decision, Report, Request, Sent, ToolClass, ToolSpec
 from triage.stages import create_ticket as ticket_stage
 from triage.stages import triage as triage_stage
+from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 from triage.tools.webhook import Webhook
 
@@ -38,7 +39,7 @@ if os.environ.get("BENCH_LEAN"):
     app.conf.update(worker_send_task_events=False, task_send_sent_event=False)
 
 _rules = Rules.load()
-_transport = Transport()
+_transport = Transport(egress=Egress(["127.0.0.1"]))
 
 
 def _tool(name: str, url: str | None) -> Webhook:

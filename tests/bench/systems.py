@@ -126,6 +126,7 @@ def _environment(system: System, place: Place, stub: Stub, slots: int, wait: flo
     ours = {
         "TRIAGE_DATABASE_URL": place.database_url,
         "TRIAGE_BROKER_URL": place.broker_url,
+        "TRIAGE_EGRESS_ALLOW": '["127.0.0.1"]',
         "TRIAGE_SLOTS": str(slots),
         "TRIAGE_TRACKER": json.dumps(_tool(stub.url("tickets"))),
         "TRIAGE_NOTIFIER": json.dumps(_tool(stub.url("notices"))),

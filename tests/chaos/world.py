@@ -25,6 +25,8 @@ LATE = 2.0
 """When a late commit comes: after the call was given up, and within its quarantine."""
 QUEUE_LOW, QUEUE_HIGH = 40, 120
 ATTEMPTS = 100
+PRIVATE = '["127.0.0.0/8", "10.0.0.0/8"]'
+"""Where the other systems are in both modes."""
 ENDPOINTS = {"TRACKER": f"{ToolClass.FINDABLE}/{TICKETS}", "NOTIFIER": f"{ToolClass.KEYED}/{NOTICES}"}
 Addresses = tuple[str, str, str]
 """Where a worker reaches Postgres, the broker, and the other systems, as URLs."""
@@ -90,6 +92,7 @@ def settings_at(addresses: Addresses) -> dict[str, str]:
     """A worker's settings: a tracker that can be asked, and a notifier with a key of its own."""
     database, broker, tools = addresses
     found = {"TRIAGE_DATABASE_URL": database, "TRIAGE_BROKER_URL": broker, "TRIAGE_ATTEMPTS": str(ATTEMPTS)}
+    found["TRIAGE_EGRESS_ALLOW"] = PRIVATE
     found |= {"TRIAGE_QUEUE_LOW": str(QUEUE_LOW), "TRIAGE_QUEUE_HIGH": str(QUEUE_HIGH)}
     for tool, endpoint in ENDPOINTS.items():
         url = f"{tools}/{endpoint}"

@@ -15,6 +15,7 @@ from triage.errors import InvalidSetting, NotSent, OutcomeUnknown, Refused, Tool
 from triage.model import Request, Sent, ToolClass, ToolSpec
 from triage.ports import Tool
 from triage.testing import FaultKind, ToolServer
+from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 from triage.tools.webhook import Webhook
 
@@ -62,7 +63,7 @@ def server(running: ToolServer) -> ToolServer:
 @pytest.fixture
 def transport() -> Iterator[Transport]:
     """A transport that is closed afterwards."""
-    transport = Transport()
+    transport = Transport(egress=Egress(["127.0.0.1"]))
     yield transport
     transport.close()
 

@@ -15,7 +15,8 @@ from triage.testing import Controls
 _serials = count(1)
 CLEAN = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
-delete from event; delete from attempt; delete from effect; delete from decision; delete from report; delete from run;
+delete from event; delete from attempt; delete from approval; delete from effect; delete from tool_state;
+delete from decision; delete from report; delete from run;
 delete from process; delete from local_ticket; delete from local_notice; delete from naive;
 update relay set process_id = null, until = '-infinity', broker_token = null;
 """

@@ -16,6 +16,7 @@ import sqlalchemy
 from tests.crash import hooks
 from triage import errors
 from triage.model import Request, ToolClass, ToolSpec, digest
+from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 from triage.tools.webhook import Webhook
 
@@ -87,4 +88,4 @@ def _engine() -> sqlalchemy.Engine:
 @cache
 def _tool(name: str) -> Webhook:
     spec = ToolSpec(name.lower(), ToolClass.BLIND, timedelta(seconds=TIMEOUT))
-    return Webhook(spec, os.environ[f"TRIAGE_{name}__URL"], Transport())
+    return Webhook(spec, os.environ[f"TRIAGE_{name}__URL"], Transport(egress=Egress(["127.0.0.1"])))

@@ -1,5 +1,6 @@
 """One trial's world: its runs, the other systems, and what a person would do about what is seen."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = {Stage.CREATE_TICKET: "tickets", Stage.NOTIFY: "notices"}
 LOCAL = {Stage.CREATE_TICKET: "local_ticket", Stage.NOTIFY: "local_notice"}
+LOOPBACK = ("127.0.0.1",)
 _numbers = count(1)
 
 
@@ -171,7 +173,7 @@ class Scene:
     def _settings(self) -> Settings:
         tools: dict[str, Any] = {"tracker": self._tool(Stage.CREATE_TICKET), "notifier": self._tool(Stage.NOTIFY)}
         servers: dict[str, Any] = {"database_url": self.lane.database_url, "broker_url": self.lane.broker_url}
-        return Settings(**servers, **tools, database_connections=2)
+        return Settings(**servers, **tools, egress_allow=LOOPBACK, database_connections=2)
 
     def _environment(self) -> dict[str, str]:
         tools = {"TRACKER": self._tool(Stage.CREATE_TICKET), "NOTIFIER": self._tool(Stage.NOTIFY)}
@@ -179,6 +181,7 @@ class Scene:
         return named | {
             "TRIAGE_DATABASE_URL": self.lane.database_url,
             "TRIAGE_BROKER_URL": self.lane.broker_url,
+            "TRIAGE_EGRESS_ALLOW": json.dumps(LOOPBACK),
             "TRIAGE_DATABASE_CONNECTIONS": "4",
             "TRIAGE_HOME": str(self.folder),
         }

@@ -47,7 +47,12 @@ def site(
     database_url: str, database: Database, broker: BrokerProcess, tools: Controls, tmp_path: Path
 ) -> Iterator[Site]:
     """Put them together; whatever workers the test starts are killed afterwards."""
-    settings = {"TRIAGE_DATABASE_URL": database_url, "TRIAGE_BROKER_URL": broker.url, "TRIAGE_HOME": str(tmp_path)}
+    settings = {
+        "TRIAGE_DATABASE_URL": database_url,
+        "TRIAGE_BROKER_URL": broker.url,
+        "TRIAGE_HOME": str(tmp_path),
+        "TRIAGE_EGRESS_ALLOW": '["127.0.0.1"]',
+    }
     site = Site(database, broker, tools, tmp_path, settings)
     yield site
     site.close()

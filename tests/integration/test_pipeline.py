@@ -80,7 +80,7 @@ def test_every_class_of_tool_gets_each_object_once(site: Site, kind: ToolClass) 
 
 def test_each_stage_can_have_workers_of_its_own(site: Site) -> None:
     """Three workers that serve one queue each carry runs through all stages, and each does its own stage alone."""
-    workers = {stage: site.worker(queues=[stage]) for stage in Stage}
+    workers = {stage: site.worker(queues=[stage]) for stage in (Stage.TRIAGE, Stage.CREATE_TICKET, Stage.NOTIFY)}
     for worker in workers.values():
         worker.wait_ready()
     ids = site.submit(20)

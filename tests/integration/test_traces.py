@@ -15,7 +15,7 @@ from triage.model import Stage
 from triage.store.postgres import PostgresStore
 from triage.telemetry import traceparent
 
-STAGES = {f"run/triage.{stage}" for stage in Stage}
+STAGES = {f"run/triage.{stage}" for stage in (Stage.TRIAGE, Stage.CREATE_TICKET, Stage.NOTIFY)}
 
 
 class Collector(ThreadingHTTPServer):

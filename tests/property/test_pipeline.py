@@ -54,7 +54,7 @@ def test_the_stages_make_one_way() -> None:
     """Each stage begins at the checkpoint that the one before it saves, and the last one saves `done`."""
     assert all(pipeline.AFTER[one] == pipeline.BEFORE[two] for one, two in pairwise(Stage))
     assert pipeline.BEFORE[Stage.TRIAGE] is Checkpoint.RECEIVED
-    assert pipeline.AFTER[Stage.NOTIFY] is Checkpoint.DONE
+    assert pipeline.AFTER[Stage.FOLLOW_UP] is Checkpoint.DONE
 
 
 @pytest.mark.parametrize("checkpoint", list(Checkpoint))
@@ -74,14 +74,18 @@ def test_the_following_stage_is_the_next_one(stage: Stage) -> None:
 
 
 keys = st.tuples(
-    st.binary(min_size=32, max_size=32), st.sampled_from(Stage), st.text(max_size=20), st.text(max_size=20)
+    st.binary(min_size=32, max_size=32),
+    st.sampled_from(Stage),
+    st.integers(1, 50),
+    st.text(max_size=20),
+    st.text(max_size=20),
 )
 
 
 @given(keys, keys)
 def test_different_effects_have_different_keys(
-    one: tuple[bytes, Stage, str, str], two: tuple[bytes, Stage, str, str]
+    one: tuple[bytes, Stage, int, str, str], two: tuple[bytes, Stage, int, str, str]
 ) -> None:
-    """Two effects have the same key exactly when run, stage, tool and target are the same."""
+    """Two effects have the same key exactly when run, stage, number, tool and target are the same."""
     assert (pipeline.effect_key(*one) == pipeline.effect_key(*two)) == (one == two)
     assert len(pipeline.effect_key(*one)) == 32

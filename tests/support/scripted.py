@@ -9,6 +9,7 @@ from uuid import UUID
 from triage import clock, errors
 from triage.model import Decision, Kind, Report, Request, Sent, Severity, ToolClass, ToolSpec
 from triage.store.database import Database
+from triage.tools.adapter import Adapter
 
 TIMEOUT = timedelta(seconds=30)
 QUARANTINE = timedelta(seconds=20)
@@ -18,6 +19,7 @@ LATEST = {
     ToolClass.WINDOWED: TIMEOUT.total_seconds() - 2,
     ToolClass.FINDABLE: (TIMEOUT + QUARANTINE / 2).total_seconds() - 2,
     ToolClass.BLIND: 500.0,
+    ToolClass.REPEATED: 500.0,
 }
 """How long after a call its commit may come, in seconds; 2 s are left for the time that really passes."""
 LAG = QUARANTINE.total_seconds() / 2 - 2
@@ -43,18 +45,22 @@ class Coming:
     seconds: float
 
 
-class ScriptedTool:
+class ScriptedTool(Adapter):
     """What it committed is counted by key; `answer` is for the next calls, `lookup_fails` for the next look-ups."""
 
     def __init__(self, name: str, kind: ToolClass) -> None:
         """Nothing committed, nothing wrong."""
         window = KEY_WINDOW if kind is ToolClass.WINDOWED else None
-        self.spec = ToolSpec(name, kind, TIMEOUT, QUARANTINE, window)
+        super().__init__(ToolSpec(name, kind, TIMEOUT, QUARANTINE, window))
         self.answer = Answer.OK
         self.lookup_fails = False
         self.commits: dict[str, list[float]] = {}
         self._coming: list[Coming] = []
         self._now = 0.0
+
+    def render(self, request: Request) -> bytes:
+        """Its key."""
+        return request.key.encode()
 
     def send(self, request: Request) -> Sent:
         """Make the call, as `answer` says."""

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 
 PATIENCE = 5.0
 """Seconds that a call may take, far more than it needs."""
+HOME = Egress(["127.0.0.1"])
+"""Lets the servers of these tests be called."""
 OK = b'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{"id":"1"}'
 Behaviour: TypeAlias = Callable[[socket.socket, "Seen"], None]
 

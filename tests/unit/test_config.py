@@ -35,6 +35,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert (settings.tracker.kind, settings.notifier.kind) == ("local", "local")
 
 
+WEBHOOK = {"TRIAGE_TRACKER__KIND": "webhook", "TRIAGE_TRACKER__URL": "https://example.org/hook"}
 WRONG = [
     ("TRIAGE_SLOTS", "many"),
     ("TRIAGE_SLOTS", "0"),
@@ -56,7 +57,8 @@ WRONG = [
 @pytest.mark.parametrize(("name", "text"), WRONG)
 def test_a_wrong_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     """A value that cannot be used is refused with the variable's name."""
-    assert name in refusal(monkeypatch, **{name: text})
+    other = {f"{name.split('__', maxsplit=1)[0]}__KIND": "webhook"} if "__" in name else {}
+    assert name in refusal(monkeypatch, **{**other, name: text})
 
 
 @pytest.mark.parametrize("name", ["TRIAGE_SLOT", "TRIAGE_DATABASEURL", "TRIAGE_TRAKCER__KIND"])
@@ -72,9 +74,9 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
     [
         ({"TRIAGE_QUEUE_LOW": "700"}, "queue_low must not be above queue_high"),
         ({"TRIAGE_DATABASE_URL": "postgres://db/triage"}, "database_url must start with"),
-        ({"TRIAGE_TRACKER__KIND": "webhook"}, "a webhook needs `url`"),
-        ({"TRIAGE_TRACKER__TOOL_CLASS": "findable"}, "`find_url`"),
-        ({"TRIAGE_TRACKER__TOOL_CLASS": "windowed"}, "`key_window`"),
+        ({"TRIAGE_TRACKER__KIND": "webhook"}, "TRIAGE_TRACKER__URL): Field required"),
+        ({**WEBHOOK, "TRIAGE_TRACKER__TOOL_CLASS": "findable"}, "`find_url`"),
+        ({**WEBHOOK, "TRIAGE_TRACKER__TOOL_CLASS": "windowed"}, "`key_window`"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

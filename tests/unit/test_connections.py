@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.canned import OK, Behaviour, Seen, post, replying, replying_once, serving
+from tests.unit.canned import HOME, OK, Behaviour, Seen, post, replying, replying_once, serving
 from triage.errors import NotSent, OutcomeUnknown
 from triage.tools.connection import Connection
 from triage.tools.transport import Transport
@@ -22,7 +22,7 @@ from triage.tools.transport import Transport
 @pytest.fixture
 def transport() -> Iterator[Transport]:
     """A transport that is closed afterwards."""
-    transport = Transport()
+    transport = Transport(egress=HOME)
     yield transport
     transport.close()
 
@@ -46,7 +46,7 @@ def test_a_connection_that_the_server_closed_is_not_used(transport: Transport, a
 
 def test_an_old_connection_is_not_used() -> None:
     """A connection that was idle for longer than allowed is not trusted, open as it may look."""
-    with serving(replying(OK)) as seen, closing(Transport(keepalive=0.05)) as transport:
+    with serving(replying(OK)) as seen, closing(Transport(keepalive=0.05, egress=HOME)) as transport:
         for _ in range(2):
             post(transport, seen.url)
             time.sleep(0.1)
@@ -170,7 +170,10 @@ def behind_tls(certificate: Path, behaviour: Behaviour) -> Behaviour:
 def test_tls_works_and_keeps_its_connection(certificate: Path) -> None:
     """Over TLS with a trusted certificate, calls in a row share one connection."""
     trust = ssl.create_default_context(cafile=str(certificate))
-    with serving(behind_tls(certificate, replying(OK))) as seen, closing(Transport(tls=trust)) as transport:
+    with (
+        serving(behind_tls(certificate, replying(OK))) as seen,
+        closing(Transport(tls=trust, egress=HOME)) as transport,
+    ):
         assert {post(transport, seen.url.replace("http", "https"), patience=2) for _ in range(3)} == {b'{"id":"1"}'}
     assert (seen.connections, len(seen.requests)) == (1, 3)
 

@@ -8,6 +8,7 @@ import pytest
 
 from triage import bootstrap, config
 from triage.model import Stage
+from triage.tools import webhook
 from workers.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -15,13 +16,11 @@ COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
 
 
 def variables() -> Iterator[str]:
-    """The environment variable of every setting."""
-    for name, field in config.Settings.model_fields.items():
+    """The environment variable of every setting; of the tools those of a webhook, which has the most."""
+    for name in config.Settings.model_fields:
         variable = f"{config.PREFIX}{name.upper()}"
-        nested = field.annotation is config.ToolSettings
-        yield from (
-            (f"{variable}__{inner.upper()}" for inner in config.ToolSettings.model_fields) if nested else [variable]
-        )
+        fields = ("KIND", *(inner.upper() for inner in webhook.Settings.model_fields if inner != "kind"))
+        yield from (f"{variable}__{inner}" for inner in fields) if name in config.TOOLS else [variable]
 
 
 def test_the_example_environment_names_exactly_the_settings() -> None:

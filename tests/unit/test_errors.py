@@ -22,12 +22,16 @@ ALL = [
     errors.Quarantined("too early", timedelta(seconds=9)),
     errors.Absent("not there"),
     errors.NeedsPerson("ask somebody"),
+    errors.Postponed("the tool is out of service", timedelta(seconds=30), "switch"),
+    errors.GuardRefused("a block of 9 h", "events.longest = 2 h"),
+    errors.ApprovalNeeded("it is critical", b"0" * 32, 2, timedelta(hours=24)),
 ]
 RETRYABLE = {
     "StoreUnavailable",
     "BrokerUnavailable",
     "ProcessExpired",
     "NotSent",
+    "Postponed",
     "OutcomeUnknown",
     "Quarantined",
     "Absent",

@@ -1,15 +1,22 @@
-"""Once the ticket is there, plan the notice that carries its link."""
+"""Once the ticket is there, plan the notices that carry its link."""
 
-from triage.model import Decision, Draft, Sent
+from collections.abc import Sequence
+
+from triage.model import Decision, Draft, Made, Outlet, Stage
 
 
-def plan_notice(decision: Decision, ticket: Sent) -> Draft:
-    """The notice for the people on the decision's route."""
-    link = ticket.remote_url or ticket.remote_id
+def plan_notice(decision: Decision, made: Sequence[Made], outlet: Outlet) -> Draft:
+    """A notice for the people on the decision's route, under the run's first one in the same tool."""
+    ticket = next(one.sent for one in made if one.stage is Stage.CREATE_TICKET)
+    first = next((one.sent.remote_id for one in made if one.stage is Stage.NOTIFY and one.tool == outlet.tool), "")
     content = {
         "text": f"[{decision.severity}] {decision.kind}: {decision.title}",
-        "link": link,
+        "link": ticket.remote_url or ticket.remote_id,
+        "title": decision.title,
+        "kind": decision.kind,
         "severity": decision.severity,
         "component": decision.component,
+        "thread": first,
     }
-    return Draft(decision.route, content)
+    target = outlet.routes.get(decision.route) or outlet.target or decision.route
+    return Draft(target, {**outlet.content, **content})

@@ -77,7 +77,7 @@ class Operations:
             "key": key,
             "checkpoint": pipeline.BEFORE[stage],
             "stage": stage,
-            "effect_key": effect and pipeline.effect_key(key, stage, effect.tool, effect.target),
+            "effect_key": effect and pipeline.effect_key(key, stage, 1, effect.tool, effect.target),
             "detail": self._detail({"parent": str(run_id), "stage": stage}),
         }
         row = self._database.one("fork", params)
@@ -91,7 +91,9 @@ class Operations:
             return None
         effect = tables.effect
         rows = self._database.read(
-            sqlalchemy.select(effect.c.tool, effect.c.target).where(effect.c.run_id == run_id, effect.c.stage == stage)
+            sqlalchemy.select(effect.c.tool, effect.c.target).where(
+                effect.c.run_id == run_id, effect.c.stage == stage, effect.c.number == 1
+            )
         )
         if not rows:
             raise errors.NotAllowed(f"run {run_id} has not come to {stage} yet; fork it from an earlier stage")

@@ -9,12 +9,15 @@ from sqlalchemy import exc
 
 from triage import clock, errors, pipeline
 from triage.model import (
+    Approval,
+    Ask,
     Claim,
     Completed,
     Effect,
     EffectState,
     Finished,
     Json,
+    Made,
     NoClaim,
     PlannedEffect,
     Report,
@@ -42,9 +45,10 @@ COMPLETION_PATIENCE = timedelta(seconds=60)
 class PostgresStore:
     """Implements `ports.Store`."""
 
-    def __init__(self, database: Database) -> None:
-        """The database must have been migrated."""
+    def __init__(self, database: Database, policy: str = "") -> None:
+        """The database must have been migrated. `policy` is the version by which this process's guards judge."""
         self._database = database
+        self._policy = policy
 
     def submit_many(self, reports: Sequence[Report], trace: str | None) -> list[Submitted]:
         """Insert what is new in one commit; answers in the order of `reports`.
@@ -71,6 +75,7 @@ class PostgresStore:
             "process_id": lease.process_id,
             "limit": CLAIM_LIMIT,
             "ttl": PROCESS_TTL,
+            "policy": self._policy,
         }
         row = self._database.one("claim_triage" if stage is Stage.TRIAGE else "claim_effect", params)
         if row is None:
@@ -80,11 +85,11 @@ class PostgresStore:
         return _claim(row, run_id, stage, claim_id, started)
 
     def complete(self, claim: Claim, finished: Finished, lease: Lease, *, carry_on: bool) -> Completed:
-        """Save a finished stage, and with `carry_on` claim the next one in the same commit."""
+        """Save a finished stage, and with `carry_on` claim the next effect in the same commit."""
         started = clock.now()
         next_claim_id = uuid4() if carry_on and finished.next_effect else None
         params = _attempt(claim, lease) | _planned(finished.next_effect)
-        params |= {"next_claim_id": next_claim_id, "limit": CLAIM_LIMIT}
+        params |= {"next_claim_id": next_claim_id, "limit": CLAIM_LIMIT, "policy": self._policy}
         if finished.decision is not None:
             name, params = "complete_triage", params | _decision(finished)
         else:
@@ -97,18 +102,22 @@ class PostgresStore:
     def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:
         """Save an attempt that did not finish its stage; False if the claim was lost."""
         carried = timedelta() < settlement.delay <= RETRY_BY_MESSAGE
-        params = _attempt(claim, lease) | {
-            "status": settlement.status,
-            "outcome": settlement.outcome,
-            "delay": settlement.delay,
-            "grace": RELAY_GRACE if carried else timedelta(),
-            "reason": settlement.reason,
-            "waits_on": settlement.waits_on,
-            "effect_key": claim.effect.key if claim.effect else None,
-            "effect_state": settlement.effect_state,
-            "absences": settlement.absences,
-            "counted": settlement.counted,
-        }
+        params = (
+            _attempt(claim, lease)
+            | {
+                "status": settlement.status,
+                "outcome": settlement.outcome,
+                "delay": settlement.delay,
+                "grace": RELAY_GRACE if carried else timedelta(),
+                "reason": settlement.reason,
+                "waits_on": settlement.waits_on,
+                "effect_key": claim.effect.key if claim.effect else None,
+                "effect_state": settlement.effect_state,
+                "absences": settlement.absences,
+                "counted": settlement.counted,
+            }
+            | _ask(settlement.ask)
+        )
         return self._save("settle", params) is not None
 
     def _save(self, name: str, params: Json) -> Row | None:
@@ -143,14 +152,19 @@ def _claim(row: Row, run_id: UUID, stage: Stage, claim_id: UUID, started: float)
         report=row.report if triage else None,
         decision=None if triage else row.decision,
         effect=None if triage else _effect(row),
+        made=() if triage else tuple(_made(one) for one in row.made or ()),
     )
+
+
+def _made(fields: Json) -> Made:
+    return Made(Stage(fields["stage"]), fields["tool"], Sent(fields["id"], fields["url"] or ""))
 
 
 def _next_claim(claim: Claim, finished: Finished, fence: int, claim_id: UUID, started: float) -> Claim:
     """The claim that the completing statement took, without asking for it again."""
     planned = finished.next_effect
     if planned is None:
-        raise AssertionError("only a stage that plans an effect is carried on")
+        raise AssertionError("only what plans an effect is carried on")
     decision = finished.decision.model_dump(mode="json") if finished.decision else claim.decision
     effect = Effect(
         key=planned.key,
@@ -161,6 +175,7 @@ def _next_claim(claim: Claim, finished: Finished, fence: int, claim_id: UUID, st
         state=EffectState.SENDING,
         timeout=planned.spec.timeout,
         quarantine=planned.spec.quarantine,
+        number=planned.number,
     )
     return Claim(
         run_id=claim.run_id,
@@ -173,7 +188,15 @@ def _next_claim(claim: Claim, finished: Finished, fence: int, claim_id: UUID, st
         started=started,
         decision=decision,
         effect=effect,
+        made=_made_by(claim, finished),
     )
+
+
+def _made_by(claim: Claim, finished: Finished) -> tuple[Made, ...]:
+    """The run's objects with the one that was just made."""
+    if claim.effect is None or finished.sent is None:
+        return claim.made
+    return (*claim.made, Made(claim.stage, claim.effect.tool, finished.sent))
 
 
 def _effect(row: Row) -> Effect:
@@ -186,10 +209,13 @@ def _effect(row: Row) -> Effect:
         state=EffectState(row.state),
         timeout=row.timeout,
         quarantine=row.quarantine,
+        number=row.number,
         resent=row.resent,
         absences=row.absences,
         wait=row.wait or timedelta(),
         sent=Sent(row.remote_id, row.remote_url or "") if row.remote_id is not None else None,
+        refusal=row.effect_error or "",
+        approval=Approval(row.approval_id, bytes(row.approval_digest)) if row.approval_id is not None else None,
     )
 
 
@@ -218,13 +244,25 @@ def _decision(finished: Finished) -> Json:
 
 
 def _confirmed(claim: Claim, finished: Finished) -> Json:
-    if claim.effect is None or finished.sent is None:
-        raise AssertionError("a stage with an effect finishes with what was sent")
+    sent, refused, planned = finished.sent, finished.refused, finished.next_effect
+    if claim.effect is None or (sent is None) == (refused is None):
+        raise AssertionError("a stage with an effect finishes with what was sent, or with why it was refused")
     return {
-        "checkpoint": pipeline.AFTER[claim.stage],
+        "checkpoint": pipeline.checkpoint_before(planned.stage if planned else None),
         "effect_key": claim.effect.key,
-        "remote_id": finished.sent.remote_id,
-        "remote_url": finished.sent.remote_url,
+        "state": EffectState.CONFIRMED if sent else EffectState.REFUSED,
+        "refused": refused,
+        "remote_id": sent and sent.remote_id,
+        "remote_url": sent and sent.remote_url,
+        "dropped": list(sent.dropped) if sent else [],
+    }
+
+
+def _ask(ask: Ask | None) -> Json:
+    return {
+        "leave_digest": ask and ask.digest,
+        "leave_people": ask and ask.people,
+        "leave_lifetime": ask and ask.lifetime,
     }
 
 
@@ -233,6 +271,7 @@ def _planned(effect: PlannedEffect | None) -> Json:
     return {
         "next_key": effect and effect.key,
         "next_stage": effect and effect.stage,
+        "next_number": effect and effect.number,
         "next_tool": spec and spec.name,
         "next_target": draft and draft.target,
         "next_tool_class": spec and spec.tool_class,

@@ -57,9 +57,10 @@ class AttemptView(View):
 
 
 class EffectView(View):
-    """One outbound call and what is known of it."""
+    """One outbound call and what is known of it. `dropped` is what the other system left out of it."""
 
     stage: Stage
+    number: int
     tool: str
     target: str
     state: str
@@ -67,6 +68,8 @@ class EffectView(View):
     remote_url: str | None
     sent_at: datetime | None
     error: str | None
+    dropped: list[str]
+    policy: str | None
     content: dict[str, Any]
 
 
@@ -115,7 +118,9 @@ class Runs:
             report=self._content(report, run_id) or {},
             decision=self._content(decision, run_id),
             attempts=[AttemptView.model_validate(row) for row in self._of(attempt, run_id, attempt.c.fence)],
-            effects=[EffectView.model_validate(row) for row in self._of(effect, run_id, effect.c.stage)],
+            effects=[
+                EffectView.model_validate(row) for row in self._of(effect, run_id, effect.c.stage, effect.c.number)
+            ],
             events=[EventView.model_validate(row) for row in self._of(event, run_id, event.c.id)],
         )
 
@@ -154,15 +159,19 @@ class Runs:
         return rows[0][0] if rows else None
 
     def _of(
-        self, table: sqlalchemy.Table, run_id: UUID, order: sqlalchemy.Column[Any]
+        self, table: sqlalchemy.Table, run_id: UUID, *order: sqlalchemy.Column[Any]
     ) -> Sequence[sqlalchemy.Row[Any]]:
-        return self._database.read(sqlalchemy.select(table).where(table.c.run_id == run_id).order_by(order))
+        return self._database.read(sqlalchemy.select(table).where(table.c.run_id == run_id).order_by(*order))
 
 
 def _object(stage: Stage) -> sqlalchemy.ScalarSelect[Any]:
     """The link (or id) of a stage's confirmed object."""
     link = sqlalchemy.func.coalesce(sqlalchemy.func.nullif(effect.c.remote_url, ""), effect.c.remote_id)
-    return sqlalchemy.select(link).where(effect.c.run_id == run.c.id, effect.c.stage == stage).scalar_subquery()
+    return (
+        sqlalchemy.select(link)
+        .where(effect.c.run_id == run.c.id, effect.c.stage == stage, effect.c.number == 1)
+        .scalar_subquery()
+    )
 
 
 _LINES = sqlalchemy.select(

@@ -37,6 +37,7 @@ run = Table(
     Column("rings", SmallInteger),
     Column("attempt", SmallInteger),
     Column("losses", SmallInteger),
+    Column("step", SmallInteger),
     Column("trace", Text),
     Column("fence", BigInteger),
     Column("claim_id", Uuid),
@@ -81,6 +82,7 @@ effect = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("run_id", Uuid),
     Column("stage", Text),
+    Column("number", SmallInteger),
     Column("tool", Text),
     Column("target", Text),
     Column("tool_class", Text),
@@ -98,6 +100,8 @@ effect = Table(
     Column("remote_id", Text),
     Column("remote_url", Text),
     Column("error", Text),
+    Column("dropped", ARRAY(Text)),
+    Column("policy", Text),
 )
 
 event = Table(
@@ -119,4 +123,60 @@ process = Table(
     Column("stages", ARRAY(Text)),
     Column("started_at", _Time),
     Column("seen_at", _Time),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("effect_key", LargeBinary),
+    Column("run_id", Uuid),
+    Column("digest", LargeBinary),
+    Column("why", Text),
+    Column("people", SmallInteger),
+    Column("state", Text),
+    Column("said", JSONB),
+    Column("asked_at", _Time),
+    Column("expires_at", _Time),
+    Column("used_at", _Time),
+)
+
+tool_state = Table(
+    "tool_state",
+    metadata,
+    Column("tool", Text, primary_key=True),
+    Column("switched_off", Text),
+    Column("failures", Integer),
+    Column("trips", Integer),
+    Column("open_until", _Time),
+    Column("probe_until", _Time),
+    Column("last_error", Text),
+    Column("changed_at", _Time),
+)
+
+tool_event = Table(
+    "tool_event",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("tool", Text),
+    Column("at", _Time),
+    Column("what", Text),
+    Column("detail", JSONB),
+)
+
+tool_values = Table(
+    "tool_values",
+    metadata,
+    Column("tool", Text, primary_key=True),
+    Column("content", JSONB),
+    Column("fetched_at", _Time),
+)
+
+duplicate = Table(
+    "duplicate",
+    metadata,
+    Column("tool", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("remote_ids", ARRAY(Text)),
+    Column("found_at", _Time),
 )

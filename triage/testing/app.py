@@ -14,7 +14,7 @@ from triage.testing.ledger import Ledger
 from triage.testing.settings import Settings
 from triage.testing.wire import Arrival, Link
 
-HUGE = 8 * 1024 * 1024
+HUGE = 24 * 1024 * 1024
 Reply: TypeAlias = tuple[HTTPStatus, bytes]
 
 

@@ -20,12 +20,12 @@ import h11
 
 from triage import clock
 from triage.errors import InvalidSetting, NotSent, OutcomeUnknown
+from triage.tools.egress import Egress
+from triage.tools.names import time_left
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
 READ_SIZE = 64 * 1024
-LONGEST_WAIT = 3600.0
-"""Seconds; sockets do not take an endless time-out, and no call should have one."""
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """For SO_LINGER. Else the system goes on sending the bytes of a call that was given up or whose process was killed, and
 a network that heals later delivers the whole request long after its deadline."""
@@ -87,12 +87,16 @@ class Address:
         return self.secure, self.host, self.port
 
 
-def time_left(deadline: float) -> float:
-    """Seconds until a deadline of the monotonic clock; raises TimeoutError if there are none."""
-    left = deadline - clock.now()
-    if left <= 0:
-        raise TimeoutError("the deadline has passed")
-    return min(left, LONGEST_WAIT)
+def connect(host: str, port: int, deadline: float, egress: Egress) -> socket.socket:
+    """A socket to an allowed address that sends nothing once it is closed; see `Egress.connect` for what it raises."""
+    raw = egress.connect(host, port, deadline)
+    try:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
 
 
 class Connection:
@@ -107,12 +111,15 @@ class Connection:
         self.idle_since = clock.now()
 
     @classmethod
-    def open(cls, address: Address, context: ssl.SSLContext | None, deadline: float) -> Self:
-        """Connect, with TLS if there is a context; raises OSError (also for TLS, names and the deadline)."""
-        raw = _connect(address, deadline)
+    def open(cls, address: Address, egress: Egress, context: ssl.SSLContext | None, deadline: float) -> Self:
+        """Connect, with TLS if there is a context.
+
+        Raises:
+            Refused: the destination is not allowed.
+            OSError: nobody there, also for TLS, names and the deadline.
+        """
+        raw = connect(address.host, address.port, deadline, egress)
         try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             if context is not None:
                 raw.settimeout(time_left(deadline))
                 raw = context.wrap_socket(raw, server_hostname=address.host)
@@ -208,20 +215,3 @@ class Connection:
         if event is h11.PAUSED:
             raise ConnectionResetError("the server switched to another protocol")
         return event
-
-
-def _connect(address: Address, deadline: float) -> socket.socket:
-    """Try the host's addresses in turn, all within the deadline."""
-    problem: OSError | None = None
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, place in found:
-        raw = socket.socket(family, kind, protocol)
-        try:
-            raw.settimeout(time_left(deadline))
-            raw.connect(place)
-        except OSError as error:
-            raw.close()
-            problem = error
-        else:
-            return raw
-    raise problem or OSError("the host has no address")

@@ -1,6 +1,7 @@
 """The local tracker and the local inbox: tables with a permanent key, for use without any other system."""
 
 from datetime import timedelta
+from typing import Literal
 
 import sqlalchemy
 from psycopg.types.json import Jsonb
@@ -8,6 +9,8 @@ from sqlalchemy import exc
 
 from triage import errors
 from triage.model import Request, Sent, ToolClass, ToolSpec
+from triage.tools.adapter import Adapter, compact
+from triage.tools.settings import ToolSettings
 
 _FILE = """
 with filed as (
@@ -18,15 +21,25 @@ select id from filed union all select id from {table} where key = %(key)s
 """
 
 
-class LocalTool:
+class Settings(ToolSettings):
+    """The local tracker or inbox needs nothing."""
+
+    kind: Literal["local"] = "local"
+
+
+class LocalTool(Adapter):
     """Files into one of the product's own tables; a repeated key returns the first object."""
 
     def __init__(self, engine: sqlalchemy.Engine, name: str, table: str, prefix: str) -> None:
         """`engine` autocommits; `table` has key, target and content; ids look like PREFIX-1."""
-        self.spec = ToolSpec(name, ToolClass.KEYED, timeout=timedelta(seconds=10))
+        super().__init__(ToolSpec(name, ToolClass.KEYED, timeout=timedelta(seconds=10)))
         self._engine = engine
         self._statement = _FILE.format(table=table)
         self._prefix = prefix
+
+    def render(self, request: Request) -> bytes:
+        """The content as it is kept."""
+        return compact(request.content)
 
     def send(self, request: Request) -> Sent:
         """File the object.
@@ -47,10 +60,6 @@ class LocalTool:
         if row is None:  # another call with this key committed between the two halves of the statement
             raise errors.OutcomeUnknown(f"{self.spec.name}: filed by a concurrent call")
         return Sent(f"{self._prefix}-{row.id}")
-
-    def find(self, request: Request) -> Sent | None:
-        """Never asked: the tool has a key."""
-        raise AssertionError(f"{self.spec.name} is keyed: send {request.key} again instead")
 
 
 def tracker(engine: sqlalchemy.Engine) -> LocalTool:

@@ -6,9 +6,10 @@ It never retries, follows no redirect, reads no proxy settings from the environm
 import email.utils
 import json
 import os
+import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -17,9 +18,16 @@ import h11
 from triage import clock
 from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Json
-from triage.tools.connection import Address, Connection, Headers, Outgoing, TooLarge
+from triage.tools.connection import Address, Connection, Headers, Outgoing, TooLarge, connect
+from triage.tools.egress import Egress
 
 MAX_BODY = 1024 * 1024
+MAX_LISTED = 16 * MAX_BODY
+"""The same for look-ups: a page of a list may hold many whole reports, and one that cannot be read proves nothing."""
+MAX_ERROR = 16 * 1024
+"""How much of an error's body is read, in bytes."""
+ERROR_PATIENCE = 0.5
+"""Seconds that the rest of an error's body is waited for."""
 EXCERPT = 500
 """How many characters of an error's body are quoted."""
 LONGEST_RETRY_AFTER = timedelta(hours=1)
@@ -33,8 +41,6 @@ SURELY_NOT_DONE = {
     HTTPStatus.TOO_MANY_REQUESTS,  # refused by a limiter before any work
     HTTPStatus.TOO_EARLY,  # by its definition (RFC 8470) the server did not want to risk processing it
 }
-EXISTS = HTTPStatus.CONFLICT
-
 COMMON_HEADERS: Headers = [
     ("User-Agent", "triage"),
     ("Accept", "application/json"),
@@ -44,10 +50,19 @@ COMMON_HEADERS: Headers = [
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx or 409 answer: `body` is bounded."""
+    """A whole answer: `body` is bounded, names of headers are in lower case.
+
+    Of an answer other than 2xx the body may be cut: its status is known by then, whatever happens to the rest.
+    """
 
     status: int
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is a 2xx."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     def value(self) -> object:
         """The body's JSON; raises `OutcomeUnknown` if it is none."""
@@ -74,17 +89,19 @@ class Transport:
         max_body: int = MAX_BODY,
         keepalive: float = KEEPALIVE,
         tls: ssl.SSLContext | None = None,
+        egress: Egress | None = None,
     ) -> None:
         """Set up without touching the network.
 
         `before_send` is called once a connection stands, directly before a call's first byte; what it raises ends the
         call, and nothing was sent. `max_body` is in bytes, `keepalive` in seconds. `tls` defaults to the system's
-        certificates.
+        certificates, `egress` to public addresses only.
         """
         self._before_send = before_send
         self._max_body = max_body
         self._keepalive = keepalive
         self._tls = tls
+        self._egress = egress or Egress()
         self._pid = os.getpid()
         # Lists and dicts are popped and appended to without a lock, which a fork could leave locked for ever.
         self._idle: dict[tuple[bool, str, int], list[Connection]] = {}
@@ -97,18 +114,59 @@ class Transport:
             OutcomeUnknown: it may or may not have been done.
             Refused: another 4xx, or a request that HTTP does not allow.
         """
-        typed = [*COMMON_HEADERS, ("Content-Type", "application/json"), *headers]
-        return self._call(Outgoing("POST", Address.parse(url), typed, body), deadline)
+        answer = self.exchange("POST", url, body, [("Content-Type", "application/json"), *headers], deadline)
+        if answer.good or answer.status == HTTPStatus.CONFLICT:
+            return answer
+        raise failure(answer)
 
     def get(self, url: str, headers: Headers, deadline: float) -> Answer:
         """Look something up. It changes nothing, so that every failure is `NotSent`: nothing was learned."""
+        answer = self.look("GET", url, b"", headers, deadline)
+        if answer.good:
+            return answer
+        raise NotSent(f"the look-up failed: {failure(answer)}", retry_after(answer.headers))
+
+    def look(self, method: str, url: str, body: bytes, headers: Headers, deadline: float) -> Answer:
+        """Ask something that changes nothing, by any method; any whole answer is returned, all else is `NotSent`."""
         try:
-            answer = self._call(Outgoing("GET", Address.parse(url), [*COMMON_HEADERS, *headers]), deadline)
+            return self.exchange(method, url, body, headers, deadline, changes=False)
         except (OutcomeUnknown, Refused) as error:
             raise NotSent(f"the look-up failed: {error}") from error
-        if answer.status == EXISTS:
-            raise NotSent(f"the look-up failed: {EXISTS.value}")
-        return answer
+
+    def exchange(
+        self, method: str, url: str, body: bytes, headers: Headers, deadline: float, *, changes: bool = True
+    ) -> Answer:
+        """Send one request, and return any whole answer.
+
+        `changes` says whether it may change anything there; only then is `before_send` asked.
+
+        Raises:
+            NotSent: surely nothing was done: no connection, or the deadline passed before the first byte.
+            OutcomeUnknown: the connection broke after that, or the answer is too long.
+            Refused: HTTP does not allow this request, or its destination is not allowed.
+        """
+        outgoing = Outgoing(method, Address.parse(url), [*COMMON_HEADERS, *headers], body)
+        return self._call(outgoing, deadline, changes=changes)
+
+    def connect(self, host: str, port: int, deadline: float) -> socket.socket:
+        """A socket for tools that do not speak HTTP, to an allowed address; `about_to_send` is for them to ask.
+
+        Raises:
+            NotSent: nobody there, or not before the deadline.
+            Refused: the destination is not allowed.
+        """
+        try:
+            return connect(host, port, deadline, self._egress)
+        except (OSError, ValueError) as error:  # ValueError: a host name that cannot be encoded
+            raise NotSent(f"cannot connect to {host}:{port}: {brief(error)}") from error
+
+    def about_to_send(self, deadline: float) -> None:
+        """To be asked directly before the first byte that may change anything; raises `NotSent`, or what the hook does.
+
+        The deadline is looked at last, however long the hook took.
+        """
+        self._before_send()
+        _check(deadline)
 
     def close(self) -> None:
         """Close what is idle; the transport can be used again."""
@@ -116,11 +174,12 @@ class Transport:
         for connection in (connection for connections in old.values() for connection in connections):
             connection.close()
 
-    def _call(self, outgoing: Outgoing, deadline: float) -> Answer:
+    def _call(self, outgoing: Outgoing, deadline: float, *, changes: bool) -> Answer:
         connection = self._obtain(outgoing.address, deadline)
         try:
-            self._send(connection, outgoing, deadline)
-            answer = self._receive(connection, deadline)
+            self._send(connection, outgoing, deadline, changes=changes)
+            limit = self._max_body if changes else max(self._max_body, MAX_LISTED)
+            answer = self._receive(connection, limit, deadline)
         except BaseException:
             connection.close()
             raise
@@ -136,7 +195,7 @@ class Transport:
         if (connection := self._reuse(address)) is not None:
             return connection
         try:
-            return Connection.open(address, self._context() if address.secure else None, deadline)
+            return Connection.open(address, self._egress, self.context() if address.secure else None, deadline)
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be encoded
             raise NotSent(f"cannot connect to {address.authority}: {brief(error)}") from error
 
@@ -157,33 +216,33 @@ class Transport:
             connection.close()
         return None
 
-    def _context(self) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
+        """What TLS is spoken with; made at its first use, as reading the system's certificates takes a while."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
 
-    def _send(self, connection: Connection, outgoing: Outgoing, deadline: float) -> None:
+    def _send(self, connection: Connection, outgoing: Outgoing, deadline: float, *, changes: bool) -> None:
         try:
             request = connection.compose(outgoing)
         except ValueError as error:
             raise Refused(f"HTTP does not allow this request: {brief(error)}") from error
-        if outgoing.method == "POST":
+        if changes:
             self._before_send()
-        if clock.now() >= deadline:
-            raise NotSent("the deadline passed before the first byte")
+        _check(deadline)
         connection.send(request, deadline)
 
-    def _receive(self, connection: Connection, deadline: float) -> Answer:
+    def _receive(self, connection: Connection, limit: int, deadline: float) -> Answer:
         try:
             response = connection.response(deadline)
-            status = response.status_code
-            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == EXISTS:
-                return Answer(status, connection.body(self._max_body, deadline))
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+            if HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                return Answer(response.status_code, connection.body(limit, deadline), headers)
         except TooLarge:
-            raise OutcomeUnknown(f"status {status}, but the answer is longer than {self._max_body} bytes") from None
+            raise OutcomeUnknown(f"the answer is longer than {limit} bytes") from None
         except (OSError, h11.RemoteProtocolError) as error:
             raise OutcomeUnknown(f"no whole answer: {brief(error)}") from error
-        raise _failure(response, _quote(connection, deadline))
+        return Answer(response.status_code, _start(connection, deadline), headers)
 
     def _keep(self, address: Address, connection: Connection) -> None:
         idle = self._idle.setdefault(address.server, [])
@@ -194,30 +253,36 @@ class Transport:
             connection.close()
 
 
-def _failure(response: h11.Response, quoted: str) -> NotSent | OutcomeUnknown | Refused:
-    """What an answer other than 2xx and 409 means.
+def _check(deadline: float) -> None:
+    if clock.now() >= deadline:
+        raise NotSent("the deadline passed before the first byte")
 
+
+def failure(answer: Answer) -> NotSent | OutcomeUnknown | Refused:
+    """What an answer means that is not what was hoped for.
+
+    - 2xx: unknown. Something was done, but not what the adapter knows.
     - 3xx: unknown. Many systems answer a POST that they have carried out with a redirect to what it made.
     - 408: unknown. It may come from something in front of a server that is still at work.
     - 5xx: unknown. Also 503: it may come from something in front of the server, or after half the work.
     - other 4xx: the server has looked at the request and does not want it.
     """
-    status = response.status_code
+    status, quoted = answer.status, excerpt(answer.body)
     words = f"status {status}: {quoted}" if quoted else f"status {status}"
     if status in SURELY_NOT_DONE:
-        return NotSent(words, retry_after(dict(response.headers)))
+        return NotSent(words, retry_after(answer.headers))
     definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return Refused(words) if definite and status != HTTPStatus.REQUEST_TIMEOUT else OutcomeUnknown(words)
 
 
-def retry_after(headers: dict[bytes, bytes]) -> timedelta | None:
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """The wait that was asked for, at most an hour; None if there is none, or it cannot be understood.
 
     A date is taken relative to the answer's own `Date`, as the two clocks need not agree. Names are in lower case.
     """
-    value = headers.get(b"retry-after", b"").decode("latin-1")
+    value = headers.get("retry-after", "")
     try:
-        seconds = float(value) if value[:1].isdigit() else _until(value, headers[b"date"].decode("latin-1"))
+        seconds = float(value) if value[:1].isdigit() else _until(value, headers["date"])
     except (ValueError, KeyError, TypeError):
         return None
     return timedelta(seconds=min(max(seconds, 0.0), LONGEST_RETRY_AFTER.total_seconds()))
@@ -228,17 +293,17 @@ def _until(date: str, now: str) -> float:
     return (email.utils.parsedate_to_datetime(date) - email.utils.parsedate_to_datetime(now)).total_seconds()
 
 
-def _quote(connection: Connection, deadline: float) -> str:
+def _start(connection: Connection, deadline: float) -> bytes:
     """The start of an error's body. The status is known by now, so that a body that breaks off changes nothing."""
-    start = b""
+    start, until = bytearray(), min(deadline, clock.now() + ERROR_PATIENCE)
     try:
-        for piece in connection.pieces(deadline):
+        for piece in connection.pieces(until):
             start += piece
-            if len(start) >= EXCERPT:
+            if len(start) >= MAX_ERROR:
                 break
     except (OSError, h11.RemoteProtocolError):
         pass
-    return excerpt(start)
+    return bytes(start[:MAX_ERROR])
 
 
 def excerpt(body: bytes) -> str:

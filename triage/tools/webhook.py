@@ -5,25 +5,53 @@ It is sent `{"key": ..., "target": ..., **content}`, and answers 2xx with a JSON
 one object), each with the `key` it was made with, an `id`, and perhaps a `url`.
 """
 
-import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, Self
 from urllib.parse import urlencode
+
+from pydantic import Field, SecretStr, model_validator
 
 from triage.errors import InvalidSetting, NotSent, OutcomeUnknown, Refused
 from triage.model import Json, Request, Sent, ToolClass, ToolSpec
+from triage.tools.adapter import Adapter, compact, usable_id, usable_link
 from triage.tools.connection import Address
+from triage.tools.settings import ToolSettings
 from triage.tools.transport import Answer, Transport, excerpt
 
-LONGEST_ID = 200
-LONGEST_URL = 2_000
 WITH_KEY = {ToolClass.KEYED, ToolClass.WINDOWED}
 TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
-class Webhook:
+class Settings(ToolSettings):
+    """A webhook: how it lets us find out what happened is for its owner to say."""
+
+    kind: Literal["webhook"] = "webhook"
+    url: str = Field(pattern=r"^https?://", description="where a webhook's calls go")
+    find_url: str | None = Field(default=None, pattern=r"^https?://", description="where a findable webhook is asked")
+    token: SecretStr | None = Field(default=None, description="sent as a bearer token")
+    tool_class: ToolClass = Field(default=ToolClass.BLIND, description="how it lets us find out what happened")
+    quarantine: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(), le=timedelta(hours=1))
+    key_window: timedelta | None = Field(default=None, gt=timedelta())
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.tool_class is ToolClass.FINDABLE and (self.find_url is None or not self.quarantine):
+            raise ValueError("a findable webhook needs `find_url` and a `quarantine` above zero")
+        if (self.tool_class is ToolClass.WINDOWED) != (self.key_window is not None):
+            raise ValueError("`key_window` belongs to the class `windowed`, and only to it")
+        return self
+
+    def open(self, name: str, transport: Transport) -> "Webhook":
+        """The tool that is set so; raises InvalidSetting."""
+        spec = ToolSpec(name, self.tool_class, self.timeout, self.quarantine, self.key_window)
+        token = self.token.get_secret_value() if self.token else ""
+        return Webhook(spec, self.url, transport, find_url=self.find_url or "", secret=token)
+
+
+class Webhook(Adapter):
     """A `Tool` that posts JSON to a fixed URL; the request's target is part of the content."""
 
     def __init__(self, spec: ToolSpec, url: str, transport: Transport, *, find_url: str = "", secret: str = "") -> None:
@@ -32,22 +60,21 @@ class Webhook:
         Raises:
             InvalidSetting: a URL or the secret cannot be used, or a findable tool has no `find_url`.
         """
-        self._spec = spec
+        super().__init__(spec)
         self._url = url
         self._find_url = find_url
         self._transport = transport
         self._headers = _authorization(secret.strip())
         _check_urls(spec, url, find_url)
 
-    @property
-    def spec(self) -> ToolSpec:
-        """Its name, class and times."""
-        return self._spec
+    def render(self, request: Request) -> bytes:
+        """Canonical JSON. The key and the target are put in last: content must not be able to replace them."""
+        return compact({**request.content, "key": request.key, "target": request.target})
 
     def send(self, request: Request) -> Sent:
         """Post once; see `ports.Tool`. The same request always makes the same bytes."""
         headers = [*self._headers, ("Idempotency-Key", request.key)] if self._has_key else self._headers
-        answer = self._transport.post(self._url, _payload(request), headers, request.deadline)
+        answer = self._transport.post(self._url, self.render(request), headers, request.deadline)
         if answer.status == HTTPStatus.CONFLICT and not self._has_key:
             raise Refused(f"status {answer.status}: {excerpt(answer.body)}")
         return _sent(answer.fields())
@@ -59,7 +86,7 @@ class Webhook:
         it for "absent" would send the request a second time.
         """
         if not self._find_url:
-            raise NotSent(f"{self._spec.name} cannot be asked: it has no look-up URL")
+            raise NotSent(f"{self.spec.name} cannot be asked: it has no look-up URL")
         mark = "&" if "?" in self._find_url else "?"
         url = f"{self._find_url}{mark}{urlencode({'marker': request.key})}"
         answer = self._transport.get(url, self._headers, request.deadline)
@@ -71,7 +98,7 @@ class Webhook:
 
     @property
     def _has_key(self) -> bool:
-        return self._spec.tool_class in WITH_KEY
+        return self.spec.tool_class in WITH_KEY
 
 
 def _check_urls(spec: ToolSpec, url: str, find_url: str) -> None:
@@ -88,12 +115,6 @@ def _authorization(secret: str) -> list[tuple[str, str]]:
     return [("Authorization", f"Bearer {secret}")] if secret else []
 
 
-def _payload(request: Request) -> bytes:
-    """Canonical JSON. The key and the target are put in last: content must not be able to replace them."""
-    fields = {**request.content, "key": request.key, "target": request.target}
-    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _items(answer: Answer) -> Sequence[Json]:
     """The objects of a look-up's answer; raises `OutcomeUnknown` if it is neither a list of them nor one."""
     value: Any = answer.value()
@@ -105,16 +126,7 @@ def _items(answer: Answer) -> Sequence[Json]:
 
 def _sent(fields: Json) -> Sent:
     """Read an object; raises `OutcomeUnknown` if it has no id: something was done, and we cannot say what."""
-    remote_id = fields.get("id")
-    if isinstance(remote_id, bool) or not isinstance(remote_id, str | int):
-        raise OutcomeUnknown("the answer has no id")
-    text = str(remote_id)
-    if not 0 < len(text) <= LONGEST_ID or not text.isprintable():
-        raise OutcomeUnknown("the answer's id cannot be kept")
-    return Sent(text, _link(fields.get("url")))
-
-
-def _link(url: object) -> str:
-    """A link that a page may show: http or https, printable, of bounded length; else nothing."""
-    usable = isinstance(url, str) and url.startswith(("http://", "https://")) and url.isprintable()
-    return str(url) if usable and len(str(url)) <= LONGEST_URL else ""
+    remote_id = usable_id(fields.get("id"))
+    if not remote_id:
+        raise OutcomeUnknown("the answer has no id that can be kept")
+    return Sent(remote_id, usable_link(fields.get("url")))

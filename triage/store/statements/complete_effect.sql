@@ -1,5 +1,5 @@
--- Saves the effect's object, plans the next stage's effect if there is one, and moves the checkpoint, if the claim still
--- holds. A run cancelled while the call was under way keeps its status: what was done is recorded all the same.
+-- Saves the effect's object, or that a guard refused it, plans the next effect if there is one, and moves the checkpoint,
+-- if the claim still holds. A run cancelled while the call was under way keeps its status: what was done is recorded all the same.
 -- With a next_claim_id the same commit claims the next stage; see complete_triage.
 -- The claim's id stands for its fence: it is unique to the claim, and stays true when a repeated claim statement raised the
 -- fence twice.
@@ -10,7 +10,7 @@ with done as (
         checkpoint = case when status = 'cancelled' and %(checkpoint)s = 'done' then 'notified' else %(checkpoint)s end,
         status = case when status = 'active' and %(checkpoint)s = 'done' then 'done' else status end,
         finished_at = case when %(checkpoint)s = 'done' then now() else finished_at end,
-        losses = 0, reason = case when status = 'cancelled' then reason end, waits_on = null,
+        losses = 0, step = coalesce(%(next_number)s::smallint, step), reason = case when status = 'cancelled' then reason end, waits_on = null,
         fence = fence + (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
         attempt = (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
         claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
@@ -20,20 +20,21 @@ with done as (
     where id = %(run_id)s and claim_id = %(claim_id)s
     returning id, status, fence, claim_id
 ), confirmed as (
-    update effect set state = 'confirmed', remote_id = %(remote_id)s, remote_url = %(remote_url)s, error = null
+    update effect set state = %(state)s, remote_id = %(remote_id)s, remote_url = %(remote_url)s, error = %(refused)s,
+        dropped = %(dropped)s
     from done where key = %(effect_key)s
 ), planned as (
-    insert into effect (key, run_id, stage, tool, target, tool_class, timeout, quarantine, key_window, content,
+    insert into effect (key, run_id, stage, number, policy, tool, target, tool_class, timeout, quarantine, key_window, content,
         state, claim_id, first_sent_at, sent_at, deadline)
-    select %(next_key)s::bytea, id, %(next_stage)s, %(next_tool)s, %(next_target)s, %(next_tool_class)s,
+    select %(next_key)s::bytea, id, %(next_stage)s, %(next_number)s, %(policy)s, %(next_tool)s, %(next_target)s, %(next_tool_class)s,
         %(next_timeout)s::interval, %(next_quarantine)s, %(next_key_window)s, %(next_content)s,
         case when claim_id is null then 'planned' else 'sending' end, claim_id,
         case when claim_id is not null then now() end, case when claim_id is not null then now() end,
         case when claim_id is not null then now() + %(next_timeout)s::interval end
     from done where %(next_key)s::bytea is not null
 ), tried as (
-    insert into attempt (run_id, fence, stage, number, process_id, outcome, seconds)
-    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, 'finished', %(seconds)s from done
+    insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
+    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, 'finished', %(refused)s, %(seconds)s from done
 )
 select status, fence, claim_id is not null as carried from done
 union all

@@ -7,7 +7,7 @@
 -- still under way in its backend, this finds nothing: the store then asks once more.
 with done as (
     update run set
-        checkpoint = 'triaged', losses = 0, reason = null, waits_on = null,
+        checkpoint = 'triaged', losses = 0, step = coalesce(%(next_number)s::smallint, step), reason = null, waits_on = null,
         fence = fence + (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
         attempt = (status = 'active' and %(next_claim_id)s::uuid is not null)::int,
         claim_id = case when (status = 'active' and %(next_claim_id)s::uuid is not null) then %(next_claim_id)s::uuid end,
@@ -20,9 +20,9 @@ with done as (
     insert into decision (run_id, kind, severity, decided_by, content)
     select id, %(kind)s, %(severity)s, %(decided_by)s, %(decision)s from done
 ), planned as (
-    insert into effect (key, run_id, stage, tool, target, tool_class, timeout, quarantine, key_window, content,
+    insert into effect (key, run_id, stage, number, policy, tool, target, tool_class, timeout, quarantine, key_window, content,
         state, claim_id, first_sent_at, sent_at, deadline)
-    select %(next_key)s::bytea, id, %(next_stage)s, %(next_tool)s, %(next_target)s, %(next_tool_class)s,
+    select %(next_key)s::bytea, id, %(next_stage)s, %(next_number)s, %(policy)s, %(next_tool)s, %(next_target)s, %(next_tool_class)s,
         %(next_timeout)s::interval, %(next_quarantine)s, %(next_key_window)s, %(next_content)s,
         case when claim_id is null then 'planned' else 'sending' end, claim_id,
         case when claim_id is not null then now() end, case when claim_id is not null then now() end,

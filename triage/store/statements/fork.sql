@@ -16,7 +16,7 @@ with forked as (
 ), planned as (
     insert into effect (key, run_id, stage, tool, target, tool_class, timeout, quarantine, key_window, content)
     select %(effect_key)s::bytea, forked.id, stage, tool, target, tool_class, timeout, quarantine, key_window, content
-    from forked, effect where effect.run_id = %(run_id)s and effect.stage = %(stage)s
+    from forked, effect where effect.run_id = %(run_id)s and effect.stage = %(stage)s and effect.number = 1
 ), told as (
     insert into event (run_id, what, detail) select id, 'forked', %(detail)s from forked
 )

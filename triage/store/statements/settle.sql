@@ -1,5 +1,6 @@
 -- Ends an attempt that did not finish its stage: try again at `due`, hold for a person, or give up; with what is now
--- known of the effect. A cancelled run stays cancelled.
+-- known of the effect. Where a person has to give leave first, that is asked for in the same commit. A cancelled run
+-- stays cancelled.
 -- The claim's id stands for its fence: it is unique to the claim, and stays true when a repeated claim statement raised the
 -- fence twice.
 -- Repeated after a broken connection it finds its own attempt row and answers as the first time. While the first try is
@@ -26,6 +27,14 @@ with done as (
         not_before = case when %(effect_state)s = 'unknown' then greatest(now() + %(delay)s,
             case when state = 'sending' then deadline + quarantine else not_before end) else not_before end
     from done where key = %(effect_key)s::bytea
+), asked as (
+    insert into approval (effect_key, run_id, digest, why, people, expires_at)
+    select %(effect_key)s::bytea, id, %(leave_digest)s, %(reason)s, %(leave_people)s, now() + %(leave_lifetime)s::interval
+    from done where %(leave_digest)s::bytea is not null and status = 'held'
+    on conflict (effect_key) where state <> 'denied' do update set
+        digest = excluded.digest, why = excluded.why, people = excluded.people, expires_at = excluded.expires_at,
+        state = 'pending', said = '[]', asked_at = now()
+    where approval.used_at is null
 ), tried as (
     insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
     select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, %(outcome)s, %(reason)s, %(seconds)s from done

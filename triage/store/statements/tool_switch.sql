@@ -1,0 +1,15 @@
+-- Puts a tool (`*`: all) out of service, with a reason, or back in service; what waited for that goes on at once.
+with switched as (
+    insert into tool_state (tool, switched_off) values (%(tool)s, %(switched_off)s)
+    on conflict (tool) do update set switched_off = excluded.switched_off, changed_at = now()
+    returning tool, switched_off
+), woken as (
+    update run set due = now(), ring_at = now(), rings = 0
+    from switched
+    where switched.switched_off is null and run.waits_on = 'switch' and run.status = 'active' and run.claim_id is null
+    returning run.id
+), told as (
+    insert into tool_event (tool, what, detail)
+    select tool, case when switched_off is null then 'enabled' else 'disabled' end, %(detail)s from switched
+)
+select count(*) as woken from woken
