@@ -8,18 +8,20 @@ from pathlib import Path
 
 from triage import config, engine, local, retry
 from triage.decide.rules import Rules
-from triage.model import Outlet, Outlets, Stage
-from triage.ports import Tool
+from triage.guards.policy import Policy
+from triage.model import Stage
+from triage.store.approvals import Approvals
 from triage.store.database import Database
 from triage.store.lease import ProcessLease
 from triage.store.operations import Operations
 from triage.store.postgres import PostgresStore
 from triage.store.runs import Runs
-from triage.tools import local as local_tools
+from triage.store.shared import SharedTools
+from triage.store.tool_box import ToolBox
+from triage.text.secrets import mask_report
 from triage.tools.egress import Egress
 from triage.tools.transport import Transport
-
-LOCAL = {"tracker": local_tools.tracker, "notifier": local_tools.inbox}
+from triage.toolset import Parts, Toolset
 
 
 class Services:
@@ -61,7 +63,7 @@ class Services:
     @cached_property
     def store(self) -> PostgresStore:
         """The state."""
-        return PostgresStore(self.database)
+        return PostgresStore(self.database, self.policy.version)
 
     @cached_property
     def runs(self) -> Runs:
@@ -81,36 +83,38 @@ class Services:
     @cached_property
     def engine(self) -> engine.Engine:
         """The engine with the tools and the decider that are set."""
-        policy = retry.Policy(attempts=self.settings.attempts)
-        decider = Rules.load(self.settings.rules)
-        return engine.Engine(self.store, decider, self.tools, self.outlets, policy=policy)
+        retries = retry.Policy(attempts=self.settings.attempts)
+        tools = self.toolset
+        return engine.Engine(self.store, self._rules, tools.guarded, tools.outlets, policy=retries, mask=mask_report)
 
     @cached_property
-    def tools(self) -> dict[str, Tool]:
-        """Every tool that is set, by its name."""
-        return {tool.spec.name: tool for tool in self._by_role.values()}
+    def toolset(self) -> Toolset:
+        """The tools that are set, behind their guards."""
+        parts = Parts(self.settings, self.database, self._transport, self.shared, self.policy, self._rules.all_routes)
+        return Toolset(parts)
 
     @cached_property
-    def outlets(self) -> Outlets:
-        """Which tool gets what."""
-        settings = self.settings
-        return Outlets(
-            tracker=self._outlet("tracker", settings.tracker, settings.project),
-            notices=(self._outlet("notifier", settings.notifier, ""),),
-        )
-
-    def _outlet(self, role: str, settings: config.ToolSettings, target: str) -> Outlet:
-        return Outlet(self._by_role[role].spec.name, settings.target or target, settings.routes)
+    def policy(self) -> Policy:
+        """What may leave the house."""
+        return Policy.load(self.settings.policy)
 
     @cached_property
-    def _by_role(self) -> dict[str, Tool]:
-        roles = {"tracker": self.settings.tracker, "notifier": self.settings.notifier}
-        return {role: self._tool(role, settings) for role, settings in roles.items()}
+    def shared(self) -> SharedTools:
+        """What the guards of all workers share."""
+        return SharedTools(self.database)
 
-    def _tool(self, role: str, settings: config.ToolSettings) -> Tool:
-        if settings.kind == "local":
-            return LOCAL[role](self.database.engine)
-        return settings.open(f"{settings.kind}-{role}", self._transport)
+    @cached_property
+    def approvals(self) -> Approvals:
+        """What waits for a person's leave."""
+        return Approvals(self.database)
+
+    def tool_box(self, by: str) -> ToolBox:
+        """What people see of the tools, and do to them; `by` says who."""
+        return ToolBox(self.database, by)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        return Rules.load(self.settings.rules)
 
     @cached_property
     def _transport(self) -> Transport:

@@ -2,30 +2,32 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
 
 import pydantic
 import pydantic_settings
-from pydantic import Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import ErrorDetails
 
 from triage import errors
-from triage.tools import local, webhook
+from triage.model import Severity
+from triage.tools import local
+from triage.tools.catalog import CalendarSettings, NotifierSettings, TrackerSettings
 
 PREFIX = "TRIAGE_"
 FILE = "triage.toml"
-TOOLS = ("tracker", "notifier")
+TOOLS = ("tracker", "notifier", "escalation", "calendar", "shadow_tracker")
 """The settings that name a tool."""
 
 
-def _kind(given: object) -> str:
-    """A tool that is not named is the local one."""
-    return str(given.get("kind", "local") if isinstance(given, dict) else getattr(given, "kind", "local"))
+class Review(BaseModel):
+    """The calendar block that a bad report gets."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-ToolSettings: TypeAlias = Annotated[
-    Annotated[local.Settings, Tag("local")] | Annotated[webhook.Settings, Tag("webhook")], Discriminator(_kind)
-]
+    least: Annotated[Severity, Field(description="the severity from which a slot is blocked")] = Severity.CRITICAL
+    minutes: Annotated[int, Field(ge=5, le=480)] = 30
+    attendees: tuple[str, ...] = ()
 
 
 class Settings(pydantic_settings.BaseSettings):
@@ -42,8 +44,14 @@ class Settings(pydantic_settings.BaseSettings):
     home: Path = Field(default=Path(".triage"), description="where the embedded servers live")
     rules: Path | None = Field(default=None, description="a rules file; none: the shipped rules")
     project: Annotated[str, Field(min_length=1, max_length=200)] = "triage"
-    tracker: ToolSettings = local.Settings()
-    notifier: ToolSettings = local.Settings()
+    tracker: TrackerSettings = local.Settings()
+    notifier: NotifierSettings = local.Settings()
+    escalation: NotifierSettings | None = Field(default=None, description="the second notice, of bad reports")
+    escalation_from: Annotated[Severity, Field(description="the severity from which it is sent")] = Severity.CRITICAL
+    calendar: CalendarSettings | None = Field(default=None, description="where slots for reviews are blocked")
+    review: Review = Review()
+    shadow_tracker: TrackerSettings | None = Field(default=None, description="gets the same tickets, for comparison")
+    policy: Path | None = Field(default=None, description="a policy file; none: the shipped policy")
     egress_allow: tuple[str, ...] = Field(
         default=(), description="private hosts, addresses and networks that tools may reach, such as 10.1.0.0/16"
     )

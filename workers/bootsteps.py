@@ -9,6 +9,7 @@ from triage.store.relay import RelayStore
 from workers import run_through
 from workers.broker import Broker
 from workers.relay import Relay
+from workers.rounds import Rounds
 
 EVENTS_INTERVAL = 0.25
 """Seconds."""
@@ -50,6 +51,7 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """One for each worker."""
         super().__init__(parent, **options)
         self._relay: Relay | None = None
+        self._rounds: Rounds | None = None
 
     def start(self, parent: Any) -> None:  # noqa: ANN401
         """Begin to take turns."""
@@ -58,10 +60,13 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         store = RelayStore(mine.database, mine.lease.process_id)
         self._relay = Relay(store, Broker(parent.app), mine.settings, mine.database_url)
         self._relay.start()
+        self._rounds = Rounds(mine)
+        self._rounds.start()
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
         """Take no more turns."""
-        if self._relay is not None:
-            self._relay.stop()
+        for thread in (self._rounds, self._relay):
+            if thread is not None:
+                thread.stop()
 
     terminate = stop

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from triage.cli import act, demo, frame, look, servers, setup, submit
+from triage.cli import act, approvals, demo, frame, guard, holds, look, servers, setup, submit, tools
 
 app = typer.Typer(
     name="triage",
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-REPORTS, REPAIR, INSTALLATION = "Reports", "Repair", "Installation"
+REPORTS, REPAIR, DOOR, INSTALLATION = "Reports", "Repair", "The guarded door", "Installation"
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
@@ -51,6 +51,10 @@ app.command(rich_help_panel=REPAIR)(act.cancel)
 app.command(rich_help_panel=REPAIR)(act.redrive)
 app.command(rich_help_panel=REPAIR)(act.resolve)
 app.command(rich_help_panel=REPAIR)(act.fork)
+app.add_typer(approvals.app, name="approvals", rich_help_panel=DOOR)
+app.add_typer(holds.app, name="holds", rich_help_panel=DOOR)
+app.add_typer(tools.app, name="tools", rich_help_panel=DOOR)
+app.add_typer(guard.app, name="guard", rich_help_panel=DOOR)
 app.command(rich_help_panel=INSTALLATION)(demo.demo)
 app.command(rich_help_panel=INSTALLATION)(setup.doctor)
 app.command(rich_help_panel=INSTALLATION)(setup.migrate)

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -11,15 +12,17 @@ import sqlalchemy
 from redis import exceptions as redis_errors
 from sqlalchemy import exc
 
-from triage import config, errors, local
+from triage import clock, config, errors, local
 from triage.bootstrap import Services
 from triage.decide.rules import Rules
 from triage.model import ToolClass
+from triage.ports import Tool
 from triage.store import migrate
 from triage.store.database import Database
 
 OLDEST_POSTGRES = 15
 PATIENCE_S = 5.0
+PREFLIGHT = timedelta(seconds=30)
 _REDIS_PORT, _AMQP_PORT = 6379, 5672
 
 
@@ -33,27 +36,26 @@ class Check:
     mend: str = ""
 
 
-def run() -> list[Check]:
-    """Check everything; what hangs on a part that fails is left out."""
+def run(*, ask_tools: bool = False) -> list[Check]:
+    """Check everything, with `ask_tools` also the other systems; what hangs on a part that fails is left out."""
     try:
         services = Services(config.load())
     except errors.InvalidSetting as error:
         return [Check("settings", "fail", str(error), f"correct it in {config.FILE} or in the environment")]
     try:
-        return [Check("settings", "ok", _settings(services.settings)), *_parts(services)]
+        return [Check("settings", "ok", _settings(services.settings)), *_parts(services, ask_tools=ask_tools)]
     finally:
         services.close()
 
 
-def _parts(services: Services) -> Iterator[Check]:
+def _parts(services: Services, *, ask_tools: bool) -> Iterator[Check]:
     database = list(_database(services))
     yield from database
     yield from _broker(services)
     if all(check.state != "fail" for check in database):
         yield _workers(services)
+        yield from _tools(services, ask=ask_tools)
     yield _rules(services.settings)
-    yield _tool("tracker", services.settings.tracker)
-    yield _tool("notifier", services.settings.notifier)
 
 
 def _settings(settings: config.Settings) -> str:
@@ -174,11 +176,30 @@ def _rules(settings: config.Settings) -> Check:
     return Check("rules", "ok", str(settings.rules or "the shipped ones"))
 
 
-def _tool(name: str, settings: config.ToolSettings) -> Check:
-    if settings.kind == "local":
-        return Check(name, "ok", "local: a table in Postgres")
-    found = f"{settings.tool_class} webhook at {urlsplit(settings.url or '').hostname}"
-    if settings.tool_class is ToolClass.BLIND:
-        mend = f"if it has a key or can be searched, say so with {name}.tool_class"
-        return Check(name, "warn", f"{found}: after a broken call a person must look", mend)
-    return Check(name, "ok", found)
+def _tools(services: Services, *, ask: bool) -> Iterator[Check]:
+    try:
+        for role, tool in services.toolset.bare.items():
+            yield _tool(role, tool)
+            if ask:
+                yield from _preflight(role, tool)
+    except errors.InvalidSetting as error:
+        yield Check("tools", "fail", str(error), f"correct it in {config.FILE} or in the environment")
+
+
+def _preflight(role: str, tool: Tool) -> Iterator[Check]:
+    """What the tool finds when it asks its system; what stops it is a finding too."""
+    try:
+        for finding in tool.preflight(clock.now() + PREFLIGHT.total_seconds()):
+            yield Check(f"{role}: {finding.part}", "ok" if finding.good else "fail", finding.found, finding.mend)
+    except errors.ToolError as error:
+        yield Check(f"{role}: preflight", "fail", str(error), f"correct {role} in {config.FILE}, or try again later")
+
+
+def _tool(role: str, tool: Tool) -> Check:
+    """What is promised of a tool, by its class."""
+    spec = tool.spec
+    found = f"{spec.name}, {spec.tool_class}"
+    if spec.tool_class is ToolClass.BLIND:
+        mend = f"if the system has a key or can be searched, say so in {role}"
+        return Check(role, "warn", f"{found}: after a broken call a person must look", mend)
+    return Check(role, "ok", found)

@@ -26,6 +26,7 @@ _WAITS = {
     "relay": "waits to be given to a worker",
     "tool": "waits for the other system",
     "quarantine": "waits until the other system can be asked what happened",
+    "switch": "waits until its tool is put back in service",
     "person": "waits for a person",
 }
 _COLUMNS = {
@@ -100,14 +101,20 @@ def _why(told: "RunStory") -> str:
             return f"Done after {duration(took)}."
         case Status.DEAD:
             return f"Gave up: {reason}. To try again: triage redrive {line.id}"
-        case Status.HELD if _unknown(told):
-            command = f"triage resolve {line.id} --fence {line.fence} …"
-            return f"Waits for a person: {reason}. Find out what happened, then: {command}"
         case Status.HELD:
-            return f"Waits for a person: {reason}. To go on: triage redrive {line.id}"
+            return f"Waits for a person{_why_held(told)}"
         case Status.CANCELLED:
             return f"{reason[:1].upper()}{reason[1:]}."
     return _why_active(line, reason)
+
+
+def _why_held(told: "RunStory") -> str:
+    line, reason = told.run, plain(told.run.reason or "")
+    if _unknown(told):
+        return f": {reason}. Find out what happened, then: triage resolve {line.id} --fence {line.fence} …"
+    if told.waits_for_leave is not None:
+        return f"'s leave: {reason}. See: triage approvals show {told.waits_for_leave}"
+    return f": {reason}. To go on: triage redrive {line.id}"
 
 
 def _why_active(line: "RunLine", reason: str) -> str:
@@ -157,8 +164,11 @@ def _effects(effects: "Sequence[EffectView]") -> Iterator[tuple[datetime, str]]:
     for effect in effects:
         link = effect.remote_url or effect.remote_id
         came_to = f"{effect.state}, {link}" if link else effect.state
+        error = f": {effect.error}" if effect.error and effect.state != EffectState.CONFIRMED else ""
+        left_out = f"; left out there: {'; '.join(effect.dropped)}" if effect.dropped else ""
+        policy = f" [policy {effect.policy}]" if effect.policy and effect.state == EffectState.REFUSED else ""
         last = effect.sent_at or datetime.now(UTC)  # what is only planned belongs at the end
-        yield last, f"{effect.stage}: call to {effect.tool} ({effect.target}): {came_to}"
+        yield last, f"{effect.stage}: call to {effect.tool} ({effect.target}): {came_to}{error}{policy}{left_out}"
 
 
 def _events(events: "Sequence[EventView]") -> Iterator[tuple[datetime, str]]:

@@ -1,6 +1,6 @@
 """The commands `migrate` and `doctor`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -30,14 +30,20 @@ def migrate(*, as_json: frame.AsJson = False) -> None:
         typer.echo(f"the schema is at version {version}")
 
 
-def doctor(*, as_json: frame.AsJson = False) -> None:
+def doctor(
+    *,
+    tools: Annotated[
+        bool, typer.Option("--tools", help="Also ask every tool: credentials, rights, marker. Changes nothing there.")
+    ] = False,
+    as_json: frame.AsJson = False,
+) -> None:
     """Check every part, and say how to mend what is wrong. Exit code 1 if anything fails.
 
-    Example: [bold]triage doctor --json | jq '.[] | select(.state != "ok")'[/]
+    Examples: [bold]triage doctor --tools[/] · [bold]triage doctor --json | jq '.[] | select(.state != "ok")'[/]
     """
     from triage.cli import checks  # noqa: PLC0415 - start-up speed
 
-    found = checks.run()
+    found = checks.run(ask_tools=tools)
     if as_json:
         frame.show_json([{"part": one.part, "state": one.state, "found": one.found, "mend": one.mend} for one in found])
     else:

@@ -253,6 +253,12 @@ class Rules(model.Record):
         )
 
     @cached_property
+    def all_routes(self) -> frozenset[str]:
+        """Every route that a decision of these rules may name."""
+        own = {rule.route for rule in self.rules if rule.route}
+        return frozenset({self.default_route, *self.routes.component.values(), *self.routes.severity.values(), *own})
+
+    @cached_property
     def _ignored(self) -> _WordList:
         return _WordList(self.ignore or ())
 

@@ -44,7 +44,7 @@ def _notice(number: int, decision: Decision, made: Sequence[Made], outlets: Outl
 
 def _follow_up(number: int, decision: Decision, made: Sequence[Made], outlets: Outlets) -> Step | None:
     always = [kind for kind in outlets.always if _concerns(outlets.follow_ups[kind], decision)]
-    wanted = follow_ups(decision, always)
+    wanted = sorted(follow_ups(decision, always), key=lambda one: one.kind not in outlets.follow_ups)
     if number > len(wanted):
         return None
     follow_up = wanted[number - 1]

@@ -75,6 +75,13 @@ class Approvals:
             raise errors.NotAllowed(f"there is no approval {approval_id}; see `triage approvals list`")
         return ApprovalView.model_validate(rows[0])
 
+    def key(self, approval_id: int) -> bytes:
+        """The key of the effect that it is about; raises NotAllowed if there is none with this number."""
+        rows = self._database.read(sqlalchemy.select(approval.c.effect_key).where(approval.c.id == approval_id))
+        if not rows:
+            raise errors.NotAllowed(f"there is no approval {approval_id}; see `triage approvals list`")
+        return bytes(rows[0].effect_key)
+
     def decide(self, approval_id: int, digest: bytes, *, leave: bool, by: str, why: str = "") -> str:
         """Say yes or no to the request with this digest: then it is approved, denied, or pending (others are needed).
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import sqlalchemy
+
 from triage import pipeline
 from triage.model import Checkpoint, Stage
 from triage.store.database import Database
@@ -37,6 +39,11 @@ class RelayStore:
     def lead(self) -> bool:
         """Take or keep the lease; False while another process's relay leads."""
         return self._database.one("lead", {"process_id": self._process_id, "lease": LEAD}) is not None
+
+    def leads(self) -> bool:
+        """Whether this process's relay leads now; nothing is taken or kept by asking."""
+        query = "select from relay where process_id = :process_id and until > now()"
+        return bool(self._database.read(sqlalchemy.text(query).bindparams(process_id=self._process_id)))
 
     def reap(self) -> list[str]:
         """Make the runs of dead processes due; the names of those processes."""

@@ -9,9 +9,9 @@ import sqlalchemy
 from pydantic import BaseModel, ConfigDict
 
 from triage import errors
-from triage.model import Checkpoint, Stage, Status
+from triage.model import Checkpoint, EffectState, Stage, Status
 from triage.store.database import Database
-from triage.store.tables import attempt, decision, effect, event, process, report, run
+from triage.store.tables import approval, attempt, decision, effect, event, process, report, run
 
 
 class View(BaseModel):
@@ -81,6 +81,19 @@ class EventView(View):
     detail: dict[str, Any]
 
 
+class HoldView(View):
+    """A call whose outcome is unknown and that waits for a person; its `key` (hexadecimal) is what to look for."""
+
+    run_id: UUID
+    fence: int
+    stage: Stage
+    tool: str
+    target: str
+    key: str
+    sent_at: datetime | None
+    reason: str
+
+
 class RunStory(View):
     """Everything known of a run."""
 
@@ -90,6 +103,8 @@ class RunStory(View):
     attempts: list[AttemptView]
     effects: list[EffectView]
     events: list[EventView]
+    waits_for_leave: int | None
+    """The number of the approval that the run waits for."""
 
 
 class Runs:
@@ -122,7 +137,13 @@ class Runs:
                 EffectView.model_validate(row) for row in self._of(effect, run_id, effect.c.stage, effect.c.number)
             ],
             events=[EventView.model_validate(row) for row in self._of(event, run_id, event.c.id)],
+            waits_for_leave=self._pending_approval(run_id),
         )
+
+    def _pending_approval(self, run_id: UUID) -> int | None:
+        query = sqlalchemy.select(approval.c.id).where(approval.c.run_id == run_id, approval.c.state == "pending")
+        rows = self._database.read(query)
+        return rows[0].id if rows else None
 
     def lines(
         self,
@@ -140,6 +161,26 @@ class Runs:
         query = query.where(run.c.source == source) if source else query
         query = query.where(run.c.source_id == source_id) if source_id else query
         return self._lines(query)
+
+    def holds(self, limit: int = 500) -> list[HoldView]:
+        """What waits for a person to find out what happened, the longest waiting first."""
+        query = (
+            sqlalchemy.select(
+                run.c.id.label("run_id"),
+                run.c.fence,
+                run.c.reason,
+                effect.c.stage,
+                effect.c.tool,
+                effect.c.target,
+                effect.c.sent_at,
+                sqlalchemy.func.encode(effect.c.key, "hex").label("key"),
+            )
+            .join_from(run, effect, effect.c.run_id == run.c.id)
+            .where(run.c.status == Status.HELD, effect.c.state == EffectState.UNKNOWN)
+            .order_by(effect.c.sent_at)
+            .limit(limit)
+        )
+        return [HoldView.model_validate(row) for row in self._database.read(query)]
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """How many of these runs still go on by themselves."""

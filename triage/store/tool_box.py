@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from triage import errors
 from triage.store.database import Database
 from triage.store.runs import View
+from triage.store.shared import FRESH
 from triage.store.tables import duplicate, tool_event
 
 ALL = "*"
@@ -82,7 +83,8 @@ class ToolBox:
 
     def _switch(self, tool: str, switched_off: str | None, why: str) -> int:
         detail = Jsonb({"by": self._by, "why": why})
-        row = self._database.one("tool_switch", {"tool": tool, "switched_off": switched_off, "detail": detail})
+        given = {"tool": tool, "switched_off": switched_off, "detail": detail, "fresh": timedelta(seconds=FRESH)}
+        row = self._database.one("tool_switch", given)
         return int(row.woken) if row else 0
 
 

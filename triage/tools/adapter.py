@@ -8,7 +8,7 @@ from http import HTTPStatus
 from triage.errors import NotSent, Refused
 from triage.model import Finding, Json, LiveValues, Marked, Request, Sent, ToolSpec
 from triage.tools.connection import Headers
-from triage.tools.transport import Answer, Transport, failure, retry_after
+from triage.tools.transport import SURELY_NOT_DONE, Answer, Transport, failure, retry_after
 
 LONGEST_ID = 200
 LONGEST_URL = 2_000
@@ -90,7 +90,7 @@ class HttpAdapter(Adapter):
         answer = self._transport.exchange(method, url, body, given, deadline)
         if answer.good or answer.status in also:
             return answer
-        if self.limited(answer):
+        if self.limited(answer) or answer.status in SURELY_NOT_DONE:
             raise NotSent(f"{self.spec.name} is called too often: {failure(answer)}", self.wait(answer))
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise NotSent(f"{self.spec.name} does not accept our credentials: {failure(answer)}")

@@ -5,6 +5,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from triage.ports import Tool
+from triage.tools.transport import Transport
+
 Url: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^\s]+[^/\s]$", max_length=2_000)]
 """The address of an installation, without a slash at its end."""
 
@@ -14,11 +17,17 @@ class ToolSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: str
     timeout: timedelta = Field(
         default=timedelta(seconds=10), gt=timedelta(), le=timedelta(minutes=5), description="of one call"
     )
     target: Annotated[str, Field(max_length=200, description="where it goes; none: the project or the route")] = ""
+    dry_run: bool = Field(default=False, description="do everything but the call")
     routes: dict[str, str] = Field(default_factory=dict, description="the target for each route of a decision")
+
+    def open(self, name: str, transport: Transport) -> Tool:
+        """The tool that is set so, under this name; raises InvalidSetting."""
+        raise NotImplementedError(f"{name}: {self.kind} is opened otherwise; {transport} is not used")
 
 
 class TokenSettings(ToolSettings):

@@ -145,7 +145,7 @@ class Transport:
             OutcomeUnknown: the connection broke after that, or the answer is too long.
             Refused: HTTP does not allow this request, or its destination is not allowed.
         """
-        outgoing = Outgoing(method, Address.parse(url), [*COMMON_HEADERS, *headers], body)
+        outgoing = Outgoing(method, Address.parse(url), _with_common(headers), body)
         return self._call(outgoing, deadline, changes=changes)
 
     def connect(self, host: str, port: int, deadline: float) -> socket.socket:
@@ -273,6 +273,12 @@ def failure(answer: Answer) -> NotSent | OutcomeUnknown | Refused:
         return NotSent(words, retry_after(answer.headers))
     definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return Refused(words) if definite and status != HTTPStatus.REQUEST_TIMEOUT else OutcomeUnknown(words)
+
+
+def _with_common(headers: Headers) -> Headers:
+    """An adapter's headers, and the common ones that it does not give itself."""
+    given = {name.lower() for name, _ in headers}
+    return [*(common for common in COMMON_HEADERS if common[0].lower() not in given), *headers]
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

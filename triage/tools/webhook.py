@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr, model_validator
 
-from triage.errors import InvalidSetting, NotSent, OutcomeUnknown, Refused
+from triage.errors import InvalidSetting, NotSent, OutcomeUnknown
 from triage.model import Json, Request, Sent, ToolClass, ToolSpec
-from triage.tools.adapter import Adapter, compact, usable_id, usable_link
-from triage.tools.connection import Address
+from triage.tools.adapter import JSON_BODY, HttpAdapter, compact, usable_id, usable_link
+from triage.tools.connection import Address, Headers
 from triage.tools.settings import ToolSettings
-from triage.tools.transport import Answer, Transport, excerpt
+from triage.tools.transport import Answer, Transport
 
 WITH_KEY = {ToolClass.KEYED, ToolClass.WINDOWED}
 TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -51,7 +51,7 @@ class Settings(ToolSettings):
         return Webhook(spec, self.url, transport, find_url=self.find_url or "", secret=token)
 
 
-class Webhook(Adapter):
+class Webhook(HttpAdapter):
     """A `Tool` that posts JSON to a fixed URL; the request's target is part of the content."""
 
     def __init__(self, spec: ToolSpec, url: str, transport: Transport, *, find_url: str = "", secret: str = "") -> None:
@@ -60,12 +60,15 @@ class Webhook(Adapter):
         Raises:
             InvalidSetting: a URL or the secret cannot be used, or a findable tool has no `find_url`.
         """
-        super().__init__(spec)
+        super().__init__(spec, transport)
         self._url = url
         self._find_url = find_url
-        self._transport = transport
         self._headers = _authorization(secret.strip())
         _check_urls(spec, url, find_url)
+
+    def credentials(self, deadline: float) -> Headers:  # noqa: ARG002 - a fixed token
+        """The token, if there is one."""
+        return self._headers
 
     def render(self, request: Request) -> bytes:
         """Canonical JSON. The key and the target are put in last: content must not be able to replace them."""
@@ -73,10 +76,10 @@ class Webhook(Adapter):
 
     def send(self, request: Request) -> Sent:
         """Post once; see `ports.Tool`. The same request always makes the same bytes."""
-        headers = [*self._headers, ("Idempotency-Key", request.key)] if self._has_key else self._headers
-        answer = self._transport.post(self._url, self.render(request), headers, request.deadline)
-        if answer.status == HTTPStatus.CONFLICT and not self._has_key:
-            raise Refused(f"status {answer.status}: {excerpt(answer.body)}")
+        keyed = self.spec.tool_class in WITH_KEY
+        headers = [*JSON_BODY, ("Idempotency-Key", request.key)] if keyed else JSON_BODY
+        also = (HTTPStatus.CONFLICT,) if keyed else ()
+        answer = self.write("POST", self._url, self.render(request), request.deadline, headers=headers, also=also)
         return _sent(answer.fields())
 
     def find(self, request: Request) -> Sent | None:
@@ -89,16 +92,12 @@ class Webhook(Adapter):
             raise NotSent(f"{self.spec.name} cannot be asked: it has no look-up URL")
         mark = "&" if "?" in self._find_url else "?"
         url = f"{self._find_url}{mark}{urlencode({'marker': request.key})}"
-        answer = self._transport.get(url, self._headers, request.deadline)
+        answer = self.ask(url, request.deadline)
         try:
             hit = next((item for item in _items(answer) if item.get("key") == request.key), None)
             return None if hit is None else _sent(hit)
         except OutcomeUnknown as error:
             raise NotSent(f"the look-up failed: {error}") from error
-
-    @property
-    def _has_key(self) -> bool:
-        return self.spec.tool_class in WITH_KEY
 
 
 def _check_urls(spec: ToolSpec, url: str, find_url: str) -> None:
@@ -116,11 +115,14 @@ def _authorization(secret: str) -> list[tuple[str, str]]:
 
 
 def _items(answer: Answer) -> Sequence[Json]:
-    """The objects of a look-up's answer; raises `OutcomeUnknown` if it is neither a list of them nor one."""
+    """The objects of a look-up's answer; raises `OutcomeUnknown` if it is neither a list of them nor one.
+
+    What does not say which key it was made with may be another answer than we hoped for.
+    """
     value: Any = answer.value()
     items: list[Json] = value if isinstance(value, list) else [value]
-    if answer.status != HTTPStatus.OK or not all(isinstance(item, dict) for item in items):
-        raise OutcomeUnknown(f"status {answer.status}, and no list of objects")
+    if answer.status != HTTPStatus.OK or not all(isinstance(item, dict) and "key" in item for item in items):
+        raise OutcomeUnknown(f"status {answer.status}, and no list of objects with their keys")
     return items
 
 

@@ -1,0 +1,71 @@
+"""All guards round one tool, in the one order that is right.
+
+From outside in: kill switch, policy, approval, circuit breaker, rate limit, budget, deadline, dry run, tool.
+What costs nothing and is final comes first. A person is asked only about what the policy allows. What the circuit
+breaker or the rate limit keeps back is not taken out of the day's budget: an outage would use it up without one call.
+The deadline is the last thing asked, since all others take time. The shadow is outermost, and sees what was sent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from triage.guards import breaker, deadline
+from triage.guards.approval import ApprovalGuard
+from triage.guards.breaker import CircuitBreaker
+from triage.guards.closed import FailClosed
+from triage.guards.deadline import Deadline
+from triage.guards.dry_run import DryRun
+from triage.guards.enforce import PolicyGuard, nothing_known, utc_now
+from triage.guards.policy import Policy
+from triage.guards.rate import Budget, RateLimit
+from triage.guards.shadow import Shadow
+from triage.guards.switch import KillSwitch
+from triage.model import LiveValues, Rate
+from triage.ports import SharedState, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be set for one tool's guards; a rate that is None is the one that the tool declares."""
+
+    rate: Rate | None = None
+    target_rate: Rate | None = None
+    threshold: int = breaker.THRESHOLD
+    cool_down: timedelta = breaker.COOL_DOWN
+    least_left: timedelta = deadline.LEAST_LEFT
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the policy guard of one tool is told; see `PolicyGuard`."""
+
+    targets: frozenset[str]
+    hosts: frozenset[str] = frozenset()
+    values: Callable[[], LiveValues] = nothing_known
+    now: Callable[[], datetime] = utc_now
+
+
+def guarded(
+    tool: Tool,
+    *,
+    policy: Policy,
+    shared: SharedState,
+    known: Known,
+    limits: Limits = DEFAULT_LIMITS,
+    dry_run: bool = False,
+    second: Tool | None = None,
+) -> Tool:
+    """The tool behind all its guards; `second` is the shadow's tool, guarded already."""
+    inner: Tool = Deadline(DryRun(tool) if dry_run else tool, limits.least_left)
+    if calls := policy.limits.per_day.get(tool.spec.name):
+        inner = Budget(inner, shared, calls)
+    inner = RateLimit(inner, shared, rate=limits.rate, target_rate=limits.target_rate)
+    inner = CircuitBreaker(inner, shared, threshold=limits.threshold, cool_down=limits.cool_down)
+    inner = ApprovalGuard(inner, policy.approval)
+    inner = PolicyGuard(inner, policy, targets=known.targets, hosts=known.hosts, values=known.values, now=known.now)
+    outer = FailClosed(KillSwitch(inner, shared))
+    return Shadow(outer, second) if second is not None else outer

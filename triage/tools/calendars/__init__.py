@@ -1,0 +1,1 @@
+"""Where time is set aside: one file per system."""

@@ -1,0 +1,1 @@
+"""Where tickets are filed: one file for each system."""
