@@ -40,6 +40,7 @@ def _request(claim: Claim, effect: Effect) -> Request:
         severity=str(decision.get("severity", "")),
         confidence=float(decision.get("confidence", 1.0)),
         approval=effect.approval,
+        age=effect.age,
     )
 
 

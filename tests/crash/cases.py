@@ -8,7 +8,7 @@ from typing import Any
 import celery
 
 from tests.crash import naive
-from tests.crash.scene import Scene, State, report
+from tests.crash.scene import STAGES, Scene, State, report
 from triage import errors
 from triage.model import Sent, Stage, Status, ToolClass
 
@@ -18,6 +18,12 @@ INDEX_LAG = 0.3
 """Seconds. `LATE` and this together are shorter than the quarantine, and `LATE` is longer than the short timeout."""
 SLOW = {"kind": "slow", "seconds": 1.0}
 SHORT = 1.0
+CAREFUL = """name = "careful"
+[approval]
+purposes = ["tickets"]
+"""
+PROMISING = [kind for kind in ToolClass if kind is not ToolClass.REPEATED]
+"""The classes that promise never to make two."""
 FORGETFUL = 2.5
 """Seconds for which a tool keeps its keys, when it is to have forgotten them at the recovery."""
 
@@ -52,6 +58,9 @@ class Case:
 
     name: str
     kind: ToolClass | None = None
+    makes: tuple[str, ...] = ("tickets", "notices")
+    title: str = "Saving an order fails"
+    policy: str = ""
     faults: tuple[str | Mapping[str, Any], ...] = ()
     notice_faults: tuple[str | Mapping[str, Any], ...] = ()
     timeout: float = 2.0
@@ -91,7 +100,17 @@ class Case:
 
 def every() -> dict[str, Case]:
     """All cases by name."""
-    found = [*_tool_classes(), *_ways_in(), *_holds(), *_cancels(), *_forks(), *_redrives(), *_relays(), *_naives()]
+    found = [
+        *_tool_classes(),
+        *_ways_in(),
+        *_holds(),
+        *_leaves(),
+        *_cancels(),
+        *_forks(),
+        *_redrives(),
+        *_relays(),
+        *_naives(),
+    ]
     return {case.name: case for case in found}
 
 
@@ -109,12 +128,14 @@ def _send_naive(scene: Scene) -> None:
 
 def _tool_classes() -> Iterator[Case]:
     yield Case("local/normal")
-    for kind in ToolClass:
+    for kind in PROMISING:
         normal = Case(f"{kind}/normal", kind)
         yield normal
         yield replace(normal, name=f"{kind}/429", faults=(TOO_MANY,))
         yield replace(normal, name=f"{kind}/late", faults=(LATE,), timeout=SHORT)
     yield Case("windowed/expired", ToolClass.WINDOWED, window=FORGETFUL)
+    for kind in (ToolClass.KEYED, ToolClass.FINDABLE):
+        yield Case(f"{kind}/all", kind, makes=tuple(STAGES), title="Data loss: all orders are gone")
 
 
 def _ways_in() -> Iterator[Case]:
@@ -163,7 +184,7 @@ def _hold_and_resolve(scene: Scene) -> None:
 
 def _found(scene: Scene, state: State) -> dict[str, Any]:
     """What a person says who has looked."""
-    made = scene.commits(Stage.CREATE_TICKET)
+    made = scene.commits("tickets")
     return {"run_id": _first(state), "object_id": made[0].id if made else None, "fence": state.fence}
 
 
@@ -176,6 +197,29 @@ def _first(state: State) -> str:
     return str(min(state.runs))
 
 
+def _leaves() -> Iterator[Case]:
+    """A ticket that needs somebody's leave."""
+    worker = Case("leave/blind", ToolClass.BLIND, policy=CAREFUL, act=_give_leave)
+    yield worker
+    yield replace(worker, name="leave/findable", kind=ToolClass.FINDABLE)
+    command = Command("approve", _wanted, _is_asked)
+    yield replace(worker, name="leave/operator", begin=_hold, act=nothing, command=command)
+
+
+def _is_asked(scene: Scene, _state: State) -> bool:
+    return bool(scene.services.approvals.asked())
+
+
+def _wanted(scene: Scene, _state: State) -> dict[str, Any]:
+    (one,) = scene.services.approvals.asked()
+    return {"number": one.id, "digest": one.digest.hex()}
+
+
+def _give_leave(scene: Scene, _state: State) -> None:
+    for one in scene.services.approvals.asked():
+        scene.services.approvals.decide(one.id, one.digest, leave=True, by="person")
+
+
 def _cancels() -> Iterator[Case]:
     ends = frozenset({Status.CANCELLED, Status.DONE})
     for kind in (ToolClass.KEYED, ToolClass.FINDABLE, ToolClass.BLIND):
@@ -186,7 +230,7 @@ def _cancels() -> Iterator[Case]:
 
 
 def _under_way(scene: Scene, _state: State) -> bool:
-    return bool(scene.commits(Stage.CREATE_TICKET))
+    return bool(scene.commits("tickets"))
 
 
 def _cancel(scene: Scene, state: State) -> None:

@@ -49,6 +49,10 @@ def _resolve(mine: Services, run_id: str, object_id: str | None, fence: int) -> 
     mine.operations("crash").resolve(UUID(run_id), sent, fence)
 
 
+def _approve(mine: Services, number: int, digest: str) -> None:
+    mine.approvals.decide(number, bytes.fromhex(digest), leave=True, by="crash")
+
+
 def _cancel(mine: Services, run_id: str) -> None:
     mine.operations("crash").cancel(UUID(run_id), "no longer wanted")
 
@@ -64,6 +68,7 @@ def _fork(mine: Services, run_id: str, stage: str) -> None:
 VERBS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "resolve": _resolve,
+    "approve": _approve,
     "cancel": _cancel,
     "redrive": _redrive,
     "fork": _fork,

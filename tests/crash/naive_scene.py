@@ -3,11 +3,10 @@
 from collections import Counter
 
 from tests.crash import naive
-from tests.crash.scene import NAMES, Count, Scene, State
+from tests.crash.scene import Count, Scene, State
 from tests.support.databases import query
-from triage.model import Stage
 
-WHAT = {Stage.CREATE_TICKET: "ticket", Stage.NOTIFY: "notice"}
+WHAT = {"tickets": "ticket", "notices": "notice"}
 
 
 class NaiveScene(Scene):
@@ -24,10 +23,10 @@ class NaiveScene(Scene):
     def problems(self) -> Count:
         """Each object should have been made once, and saved."""
         found = Count()
-        for stage, what in WHAT.items():
-            made = Counter(commit.key for commit in self.commits(stage))
+        for objects, what in WHAT.items():
+            made = Counter(commit.key for commit in self.commits(objects))
             number = made[naive.key(f"naive-{self.serial}", what)]
-            found.add("duplicates", number - 1, f"{number} {NAMES[stage]}")
+            found.add("duplicates", number - 1, f"{number} {objects}")
             found.add("lost", int(number == 0), f"no {what}")
         found.add("lost", int(not found.lost and not self.finished(self.state())), "never finished")
         return found

@@ -3,9 +3,9 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,8 +20,15 @@ from triage.testing import Commit, Controls
 if TYPE_CHECKING:
     from tests.crash.cases import Case
 
-NAMES = {Stage.CREATE_TICKET: "tickets", Stage.NOTIFY: "notices"}
-LOCAL = {Stage.CREATE_TICKET: "local_ticket", Stage.NOTIFY: "local_notice"}
+STAGES = {
+    "tickets": Stage.CREATE_TICKET,
+    "notices": Stage.NOTIFY,
+    "pages": Stage.NOTIFY,
+    "slots": Stage.FOLLOW_UP,
+}
+"""What is made in which stage."""
+ROLES = {"tickets": "tracker", "notices": "notifier", "pages": "escalation", "slots": "calendar"}
+LOCAL = {"tickets": "local_ticket", "notices": "local_notice"}
 LOOPBACK = ("127.0.0.1",)
 _numbers = count(1)
 
@@ -69,19 +76,21 @@ class Scene:
         self.case, self.lane, self.memory = case, lane, Memory()
         self.serial, self.folder = lane.clean()
         self.tools: Controls = lane.tools.forgetful if case.window else lane.tools.lasting
+        self.policy = self._policy()
         self.environment = self._environment()
         self.services = Services(self._settings())
-        self.tools.script(self.endpoint(Stage.CREATE_TICKET), *case.faults)
-        self.tools.script(self.endpoint(Stage.NOTIFY), *case.notice_faults)
+        self.tools.script(self.endpoint("tickets"), *case.faults)
+        self.tools.script(self.endpoint("notices"), *case.notice_faults)
         case.begin(self)
 
-    def endpoint(self, stage: Stage) -> str:
+    def endpoint(self, what: str) -> str:
         """This trial's own."""
-        return f"{self.case.kind}/{NAMES[stage]}-{self.serial}"
+        return f"{self.case.kind}/{what}-{self.serial}"
 
     def submit(self, number: int = 1) -> list[UUID]:
         """Hand in new reports."""
-        return [one.run_id for one in self.services.store.submit_many([report() for _ in range(number)], None)]
+        reports = [report(title=self.case.title) for _ in range(number)]
+        return [one.run_id for one in self.services.store.submit_many(reports, None)]
 
     def carry(self, run_id: UUID, *stages: Stage) -> None:
         """Work on stages in this process, undisturbed."""
@@ -102,12 +111,16 @@ class Scene:
             max((row.fence for row in runs), default=0),
         )
 
-    def commits(self, stage: Stage) -> list[Commit]:
+    def commits(self, what: str) -> list[Commit]:
         """What the other system really made."""
         if self.case.kind is not None:
-            return self.tools.commits(self.endpoint(stage))
-        rows = query(self.services.database, f"select id, encode(key, 'hex') as key from {LOCAL[stage]}")  # noqa: S608
+            return self.tools.commits(self.endpoint(what))
+        rows = query(self.services.database, f"select id, encode(key, 'hex') as key from {LOCAL[what]}")  # noqa: S608
         return [Commit(str(row.id), row.key, {}, 0.0) for row in rows]
+
+    def made(self, stage: Stage) -> list[Commit]:
+        """What was really made for a stage, wherever."""
+        return [commit for what in self.case.makes if STAGES[what] is stage for commit in self.commits(what)]
 
     def finished(self, state: State) -> bool:
         """Whether nothing is left to happen."""
@@ -127,7 +140,9 @@ class Scene:
         """Do what the outside does in this case; then resolve what is held, after looking at the other system."""
         self.case.act(self, state)
         for run_id in state.with_status(Status.HELD):
-            self._resolve(run_id, [effect for effect in state.effects if effect.run_id == run_id])
+            unknown = [one for one in state.effects if one.run_id == run_id and one.state == "unknown"]
+            if unknown:
+                self._resolve(run_id, unknown[0])
 
     def is_certain(self) -> bool:
         """Whether nothing can be committed any more that is not seen yet."""
@@ -147,12 +162,11 @@ class Scene:
         """Judge the end."""
         return judge(self, self.state())
 
-    def _resolve(self, run_id: UUID, effects: Sequence[EffectNow]) -> None:
+    def _resolve(self, run_id: UUID, unknown: EffectNow) -> None:
         since = self.memory.held_since.setdefault(run_id, time.monotonic())
         if time.monotonic() - since < self.case.longest_doubt or not self.case.resolves:
             return
-        unknown = next(effect for effect in effects if effect.state == "unknown")
-        made = [commit for commit in self.commits(unknown.stage) if commit.key == unknown.key]
+        made = [commit for commit in self.made(unknown.stage) if commit.key == unknown.key]
         try:
             self.services.operations("person").resolve(run_id, Sent(made[0].id) if made else None)
         except errors.NotAllowed:  # too early to say that it did not happen
@@ -160,31 +174,43 @@ class Scene:
         self.memory.held += 1
         del self.memory.held_since[run_id]
 
-    def _tool(self, stage: Stage) -> dict[str, str]:
+    def _tool(self, what: str) -> dict[str, str]:
         case = self.case
         if case.kind is None:
             return {}
-        url = self.tools.endpoint(self.endpoint(stage))
+        url = self.tools.endpoint(self.endpoint(what))
         found = {"find_url": url} if case.kind is ToolClass.FINDABLE else {}
         window = {"key_window": f"PT{case.window or 60:g}S"} if case.kind is ToolClass.WINDOWED else {}
         times = {"timeout": f"PT{case.timeout:g}S", "quarantine": f"PT{case.quarantine:g}S"}
         return {"kind": "webhook", "url": url, "tool_class": case.kind.value, **times, **found, **window}
 
+    def _policy(self) -> Path | None:
+        if not self.case.policy:
+            return None
+        path = self.folder / "policy.toml"
+        path.write_text(self.case.policy)
+        return path
+
     def _settings(self) -> Settings:
-        tools: dict[str, Any] = {"tracker": self._tool(Stage.CREATE_TICKET), "notifier": self._tool(Stage.NOTIFY)}
+        tools: dict[str, Any] = {ROLES[what]: self._tool(what) for what in self.case.makes}
         servers: dict[str, Any] = {"database_url": self.lane.database_url, "broker_url": self.lane.broker_url}
-        return Settings(**servers, **tools, egress_allow=LOOPBACK, database_connections=2)
+        return Settings(**servers, **tools, egress_allow=LOOPBACK, policy=self.policy, database_connections=2)
 
     def _environment(self) -> dict[str, str]:
-        tools = {"TRACKER": self._tool(Stage.CREATE_TICKET), "NOTIFIER": self._tool(Stage.NOTIFY)}
+        tools = {ROLES[what].upper(): self._tool(what) for what in self.case.makes}
         named = {f"TRIAGE_{tool}__{key.upper()}": text for tool, given in tools.items() for key, text in given.items()}
-        return named | {
-            "TRIAGE_DATABASE_URL": self.lane.database_url,
-            "TRIAGE_BROKER_URL": self.lane.broker_url,
-            "TRIAGE_EGRESS_ALLOW": json.dumps(LOOPBACK),
-            "TRIAGE_DATABASE_CONNECTIONS": "4",
-            "TRIAGE_HOME": str(self.folder),
-        }
+        judged = {"TRIAGE_POLICY": str(self.policy)} if self.policy else {}
+        return (
+            named
+            | judged
+            | {
+                "TRIAGE_DATABASE_URL": self.lane.database_url,
+                "TRIAGE_BROKER_URL": self.lane.broker_url,
+                "TRIAGE_EGRESS_ALLOW": json.dumps(LOOPBACK),
+                "TRIAGE_DATABASE_CONNECTIONS": "4",
+                "TRIAGE_HOME": str(self.folder),
+            }
+        )
 
 
 @dataclass
@@ -207,24 +233,25 @@ def judge(scene: Scene, state: State) -> Count:
     found = Count()
     found.add("lost", scene.case.runs - len(state.runs), f"{len(state.runs)} of {scene.case.runs} runs are there")
     found.add("duplicates", len(state.runs) - scene.case.most_runs, f"{len(state.runs)} runs")
-    for stage in NAMES:
+    for stage in {STAGES[what]: what for what in scene.case.makes}:
         _judge_effects(found, scene, state, stage)
     for run_id, status in state.runs.items():
         made = sum(effect.run_id == run_id for effect in state.effects)
         found.add("lost", int(status not in scene.case.ends), f"run {run_id} ended {status}")
-        found.add("lost", int(status is Status.DONE and made < len(NAMES)), f"run {run_id} is done with {made} effects")
+        is_short = status is Status.DONE and made < len(scene.case.makes)
+        found.add("lost", int(is_short), f"run {run_id} is done with {made} effects")
     return found
 
 
 def _judge_effects(found: Count, scene: Scene, state: State, stage: Stage) -> None:
-    made = Counter(commit.key for commit in scene.commits(stage))
+    made = Counter(commit.key for commit in scene.made(stage))
     for effect in (effect for effect in state.effects if effect.stage is stage):
         number = made.pop(effect.key, 0)
         owed = effect.state == "confirmed" or state.runs.get(effect.run_id) is Status.DONE
-        found.add("duplicates", number - 1, f"{number} {NAMES[stage]} for one effect")
+        found.add("duplicates", number - 1, f"{number} objects for one {stage} effect")
         found.add("lost", int(owed and not number), f"the {stage} effect is {effect.state}, and nothing was made")
         found.add("lost", int(effect.state == "sending"), f"the {stage} effect is left in sending")
-    found.add("duplicates", sum(made.values()), f"{sum(made.values())} {NAMES[stage]} that belong to no effect")
+    found.add("duplicates", sum(made.values()), f"{sum(made.values())} objects of {stage} that belong to no effect")
 
 
 def report(**fields: object) -> Report:

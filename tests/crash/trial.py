@@ -10,7 +10,7 @@ from tests.crash.cases import Case
 from tests.crash.lane import Lane
 from tests.crash.naive_scene import NaiveScene
 from tests.crash.nursery import Child, Nursery
-from tests.crash.scene import NAMES, Scene, State
+from tests.crash.scene import Scene, State
 from triage.model import Status
 
 POLL = 0.1
@@ -120,10 +120,10 @@ class Trial:
 
     def _watch_tool(self, worker: Child, at: str) -> None:
         name, _, number = at.partition("#")
-        (stage,) = [stage for stage, tool in NAMES.items() if f"({tool})" in name]
+        (what,) = [what for what in self.scene.case.makes if f"({what})" in name]
         until = time.monotonic() + POLL
         while time.monotonic() < until and not worker.ended.is_set():
-            if len(self.scene.commits(stage)) >= int(number):
+            if len(self.scene.commits(what)) >= int(number):
                 worker.kill()
             time.sleep(0.01)
 
@@ -167,7 +167,7 @@ class Trial:
         expected = scene.case.may_hold and (scene.memory.under_way or scene.case.loses_answers)
         result.held_unexpected = 0 if expected or scene.case.command else result.held
         if scene.case.kind is not None:
-            result.commits = {scene.endpoint(stage): len(scene.commits(stage)) for stage in NAMES}
+            result.commits = {scene.endpoint(what): len(scene.commits(what)) for what in scene.case.makes}
         if not result.is_good:
             result.words += [child.tail() for child in self._children]
         if self._died_at is not None and not scene.case.command:

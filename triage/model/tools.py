@@ -55,7 +55,8 @@ class Request:
     """An outbound call as a tool gets it; `deadline` is in seconds of `clock.now()`.
 
     `key` is 64 hexadecimal digits. What follows the deadline is for the guards: which of the stage's effects this is
-    (from 1), and what was decided. `approval` is there once a person gave leave.
+    (from 1), and what was decided. `approval` is there once a person gave leave. `age` is for look-ups: how long ago it
+    was first sent.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Request:
     severity: str = ""
     confidence: float = 1.0
     approval: Approval | None = None
+    age: timedelta = timedelta()
 
     @property
     def digest(self) -> bytes:

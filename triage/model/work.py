@@ -15,7 +15,8 @@ class Effect:
 
     `resent` says that an earlier call with the same key may have been committed. `absences` counts the look-ups that
     did not find the marker. `wait` is how long from now the quarantine still lasts. `sent` is set once it is confirmed.
-    `number` counts the effects of its stage from 1. `refusal` is why it was refused before.
+    `number` counts the effects of its stage from 1. `refusal` is why it was refused before, `age` how
+    long ago it was first sent.
     """
 
     key: bytes
@@ -33,6 +34,7 @@ class Effect:
     sent: Sent | None = None
     refusal: str = ""
     approval: Approval | None = None
+    age: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)

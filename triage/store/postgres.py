@@ -215,6 +215,7 @@ def _effect(row: Row) -> Effect:
         wait=row.wait or timedelta(),
         sent=Sent(row.remote_id, row.remote_url or "") if row.remote_id is not None else None,
         refusal=row.effect_error or "",
+        age=row.age or timedelta(),
         approval=Approval(row.approval_id, bytes(row.approval_digest)) if row.approval_id is not None else None,
     )
 

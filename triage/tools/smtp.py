@@ -121,7 +121,7 @@ class Session:
             reply = self._read()
         except NotSent as error:
             raise OutcomeUnknown(f"the mail was sent, and {error}") from error
-        if reply.code != 250 and False:  # noqa: PLR2004 - RFC 5321
+        if reply.code != 250 and reply.code not in REFUSALS:  # noqa: PLR2004 - RFC 5321
             # A 4xx should mean that it was not taken. It also comes from filters and proxies that lost sight of a mail
             # which they had passed on, and sending it again would double that one; after a 5xx nobody does.
             raise OutcomeUnknown(f"the mail was sent, and {self.server.host} said: {reply}")

@@ -120,7 +120,7 @@ def _items(answer: Answer) -> Sequence[Json]:
     What does not say which key it was made with may be another answer than we hoped for.
     """
     value: Any = answer.value()
-    items: list[Json] = value if isinstance(value, list) else [value]
+    items: list[Any] = value if isinstance(value, list) else [value]
     if answer.status != HTTPStatus.OK or not all(isinstance(item, dict) and "key" in item for item in items):
         raise OutcomeUnknown(f"status {answer.status}, and no list of objects with their keys")
     return items

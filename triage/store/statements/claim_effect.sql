@@ -58,7 +58,7 @@ with old as (
 select run.status, run.checkpoint, run.key, claimed.fence, claimed.attempt, claimed.losses, decision.content as decision,
     moved.key as effect_key, moved.tool, moved.tool_class, moved.target, moved.content, moved.state, moved.absences,
     moved.timeout, coalesce(moved.first_sent_at < moved.sent_at, false) as resent, moved.remote_id, moved.remote_url,
-    greatest(moved.not_before - now(), interval '0') as wait, moved.quarantine, moved.number, moved.error as effect_error,
+    greatest(moved.not_before - now(), interval '0') as wait, moved.quarantine, moved.number, moved.error as effect_error, now() - moved.first_sent_at as age,
     leave_used.id as approval_id, leave_used.digest as approval_digest,
     (select json_agg(json_build_object('stage', stage, 'tool', tool, 'id', remote_id, 'url', remote_url) order by sent_at)
         from effect where claimed.id is not null and run_id = %(run_id)s and state = 'confirmed') as made

@@ -38,6 +38,7 @@ from triage.tools.transport import Answer, Transport, failure
 
 ICAL: Headers = [("Content-Type", "text/calendar; charset=utf-8"), ("If-None-Match", "*")]
 XML: Headers = [("Content-Type", "application/xml; charset=utf-8")]
+GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 UID_TAKEN = b"no-uid-conflict"
 DATA = "{urn:ietf:params:xml:ns:caldav}calendar-data"
 IS_CALENDAR = re.compile(rb"<(?:[\w-]+:)?calendar(?:\s[^>]*)?/?>")
@@ -111,10 +112,10 @@ class CalDav(HttpAdapter):
 
     def dropped(self, request: Request, sent: Sent) -> tuple[str, ...]:
         """Compare UID, times, title and attendees."""
-        answer = self._look("GET", self._collection(request.target) + quote(sent.remote_id), b"", request.deadline)
-        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        url = self._collection(request.target) + quote(sent.remote_id)
+        answer = self.ask(url, request.deadline, also=GONE)
+        if answer.status in GONE:
             return (DELETED,)
-        must(answer.good, f"the event could not be read: {failure(answer)}")
         there, event = ical.read(answer.body.decode("utf-8", "replace")), Event.read(request.content)
         must("VEVENT" in there.get("BEGIN", ()), "the event could not be read: the answer is none")
         if ical.uid(request.key) not in there.get("UID", ()):
@@ -138,17 +139,15 @@ class CalDav(HttpAdapter):
         must(IS_CALENDAR.search(answer.body), "there is something, but no calendar")
         told = b"current-user-privilege-set>" in answer.body
         must(not told or WRITES.search(answer.body), "this user has no right to write there")
-        missing = self._look("GET", f"{self._collection(target)}{random_key()}.ics", b"", deadline)
-        must(missing.status == HTTPStatus.NOT_FOUND, f"what does not exist is answered with {missing.status}")
+        missing = self.ask(f"{self._collection(target)}{random_key()}.ics", deadline, also=GONE)
+        must(missing.status in GONE, f"what does not exist is answered with {missing.status}")
         return "is a calendar, and what does not exist is not found"
 
     def _named(self, request: Request, url: str) -> Sent:
         """The server has a resource of this name; ours if the UID says so."""
-        answer = self._again("GET", url, b"", request)
-        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        answer = self._again(url, request.deadline)
+        if answer.status in GONE:
             return self._sent(request, (DELETED,))
-        if not answer.good:
-            raise OutcomeUnknown(f"something is there, and could not be read: {failure(answer)}")
         if ical.uid(request.key) not in ical.read(answer.body.decode("utf-8", "replace")).get("UID", ()):
             raise Refused("something else has the name that our event would get")
         return self._sent(request)
@@ -158,23 +157,20 @@ class CalDav(HttpAdapter):
         if UID_TAKEN not in conflict.body:
             raise Refused(f"{failure(conflict)}; is there such a calendar?")
         uid = ical.uid(request.key)
-        answer = self._again("REPORT", self._collection(request.target), BY_UID.format(uid=uid).encode(), request)
+        answer = self._again(self._collection(request.target), request.deadline, BY_UID.format(uid=uid).encode())
         for href, text in _resources(answer):
             if uid in ical.read(text).get("UID", ()):
                 name = href.rstrip("/").rpartition("/")[2]
                 return Sent(name, usable_link(self._collection(request.target) + name))
         raise OutcomeUnknown("the server has our UID, and does not find it")
 
-    def _again(self, method: str, url: str, body: bytes, request: Request) -> Answer:
+    def _again(self, url: str, deadline: float, report: bytes = b"") -> Answer:
         """A look at what an earlier attempt may have made: if it fails, that is still not known."""
+        method, headers = ("REPORT", [*XML, ("Depth", "1")]) if report else ("GET", [])
         try:
-            return self._look(method, url, body, request.deadline)
+            return self.ask(url, deadline, method=method, body=report, headers=headers, also=GONE)
         except NotSent as error:
             raise OutcomeUnknown(f"something is there, and could not be read: {error}") from error
-
-    def _look(self, method: str, url: str, body: bytes, deadline: float) -> Answer:
-        headers = [*self._login, *([*XML, ("Depth", "1")] if body else ())]
-        return self._transport.look(method, url, body, headers, deadline)
 
     def _sent(self, request: Request, dropped: tuple[str, ...] = ()) -> Sent:
         return Sent(_name(request), usable_link(self._url(request)), dropped)

@@ -18,7 +18,7 @@ from triage.model import Finding, Json, Marked, Rate, Request, Sent, ToolClass, 
 from triage.text.flavours import HTML
 from triage.text.links import link
 from triage.tools import marker
-from triage.tools.adapter import HttpAdapter, compact, text_of, usable_link
+from triage.tools.adapter import compact, text_of, usable_link
 from triage.tools.calendars.account import Account
 from triage.tools.calendars.answers import addresses, items, learned, listed, made, part
 from triage.tools.calendars.event import (
@@ -34,10 +34,9 @@ from triage.tools.calendars.event import (
     stamp,
     without,
 )
-from triage.tools.calendars.tokens import Tokens, fixed, granted
-from triage.tools.connection import Headers
+from triage.tools.calendars.tokens import TokenAdapter, Tokens, fixed, granted
 from triage.tools.settings import Url
-from triage.tools.transport import Answer, Transport, failure
+from triage.tools.transport import Answer, Transport
 
 API = "https://www.googleapis.com/calendar/v3"
 SCOPE = "https://www.googleapis.com/auth/calendar.events"
@@ -78,18 +77,13 @@ class Settings(CalendarSettings):
         return Google(ToolSpec(name, ToolClass.KEYED, self.timeout, rate=RATE), transport, self, tokens)
 
 
-class Google(HttpAdapter):
+class Google(TokenAdapter):
     """A `Tool` that inserts events; the object's id is the event's."""
 
     def __init__(self, spec: ToolSpec, transport: Transport, settings: Settings, tokens: Tokens) -> None:
         """Touches no network."""
-        super().__init__(spec, transport)
+        super().__init__(spec, transport, tokens)
         self._settings = settings
-        self._tokens = tokens
-
-    def credentials(self, deadline: float) -> Headers:
-        """An access token."""
-        return self._tokens.headers(deadline)
 
     def limited(self, answer: Answer) -> bool:
         """Google says it by a 403 with a reason."""
@@ -124,22 +118,17 @@ class Google(HttpAdapter):
         event = Event.read(request.content)
         event.check()
         url = f"{self._events(request.target)}?sendUpdates={'all' if self._settings.invite else 'none'}"
-        try:
-            with naming(request.target):
-                answer = self.write("POST", url, self.render(request), request.deadline, also=(HTTPStatus.CONFLICT,))
-                if answer.status == HTTPStatus.CONFLICT:
-                    return self._existing(request)
-        except NotSent:
-            self._tokens.forget()
-            raise
+        with naming(request.target):
+            answer = self.write("POST", url, self.render(request), request.deadline, also=(HTTPStatus.CONFLICT,))
+            if answer.status == HTTPStatus.CONFLICT:
+                return self._existing(request)
         return made(answer.fields(), "htmlLink", event.left_out)
 
     def dropped(self, request: Request, sent: Sent) -> tuple[str, ...]:
         """Compare marker, times and attendees."""
-        answer = self._look(f"{self._events(request.target)}/{quote(sent.remote_id)}", request.deadline)
+        answer = self.ask(f"{self._events(request.target)}/{quote(sent.remote_id)}", request.deadline, also=GONE)
         if answer.status in GONE:
             return (DELETED,)
-        must(answer.good, f"the event could not be read: {failure(answer)}")
         fields, event = learned(answer), Event.read(request.content)
         must(fields.get("id") == sent.remote_id, "the event could not be read: the answer is none")
         if fields.get("status") == "cancelled":
@@ -169,20 +158,19 @@ class Google(HttpAdapter):
         fields = learned(self.ask(f"{self._events(target)}?maxResults=1&fields=accessRole", deadline))
         role = str(fields.get("accessRole"))
         must(role in WRITERS, f"it may be read only: our role is {role[:50]}")
-        missing = self._look(f"{self._events(target)}/{marker.short(random_key())}", deadline)
+        missing = self.ask(f"{self._events(target)}/{marker.short(random_key())}", deadline, also=GONE)
         must(missing.status in GONE, f"an id that does not exist is answered with {missing.status}")
         return f"our role is {role}, and what does not exist is not found"
 
     def _existing(self, request: Request) -> Sent:
         """The event that has our id; ours if it has our whole key, or is so deleted that only its id is left."""
         try:
-            answer = self._look(f"{self._events(request.target)}/{marker.short(request.key)}", request.deadline)
+            url = f"{self._events(request.target)}/{marker.short(request.key)}"
+            answer = self.ask(url, request.deadline, also=(HTTPStatus.GONE,))
         except NotSent as error:
             raise OutcomeUnknown(f"the id is taken, and the event could not be read: {error}") from error
         if answer.status == HTTPStatus.GONE:
             return Sent(marker.short(request.key), "", (DELETED,))
-        if not answer.good:
-            raise OutcomeUnknown(f"the id is taken, and the event could not be read: {failure(answer)}")
         fields = answer.fields()
         if fields.get("status") == "cancelled":
             return Sent(marker.short(request.key), usable_link(fields.get("htmlLink")), (DELETED,))
@@ -199,9 +187,6 @@ class Google(HttpAdapter):
             if not page:
                 return
         raise NotSent(f"the calendar {target} has more than {PAGES} pages of our events")
-
-    def _look(self, url: str, deadline: float) -> Answer:
-        return self._transport.look("GET", url, b"", self.credentials(deadline), deadline)
 
     def _events(self, target: str) -> str:
         return f"{self._settings.url}/calendars/{quote(target, safe='')}/events"

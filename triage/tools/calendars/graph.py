@@ -18,7 +18,7 @@ from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Finding, Json, Marked, Rate, Request, Sent, ToolClass, ToolSpec
 from triage.text.flavours import HTML
 from triage.tools import marker
-from triage.tools.adapter import HttpAdapter, compact
+from triage.tools.adapter import compact
 from triage.tools.calendars.answers import addresses, items, learned, listed, made, part
 from triage.tools.calendars.event import (
     DELETED,
@@ -33,7 +33,7 @@ from triage.tools.calendars.event import (
     stamp,
     without,
 )
-from triage.tools.calendars.tokens import Tokens, granted
+from triage.tools.calendars.tokens import TokenAdapter, Tokens, granted
 from triage.tools.connection import Headers
 from triage.tools.settings import FindableSettings, Url
 from triage.tools.transport import Answer, Transport, failure
@@ -78,18 +78,13 @@ class Settings(CalendarSettings, FindableSettings):
         return Graph(spec, transport, self, Tokens(lambda deadline: granted(transport, url, form, deadline)))
 
 
-class Graph(HttpAdapter):
+class Graph(TokenAdapter):
     """A `Tool` that makes events; the object's id is the event's."""
 
     def __init__(self, spec: ToolSpec, transport: Transport, settings: Settings, tokens: Tokens) -> None:
         """Touches no network."""
-        super().__init__(spec, transport)
+        super().__init__(spec, transport, tokens)
         self._settings = settings
-        self._tokens = tokens
-
-    def credentials(self, deadline: float) -> Headers:
-        """An access token."""
-        return self._tokens.headers(deadline)
 
     def render(self, request: Request) -> bytes:
         """The event."""
@@ -119,15 +114,11 @@ class Graph(HttpAdapter):
         event = Event.read(request.content)
         event.check()
         refusals = HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT
-        try:
-            with naming(request.target):
-                url = f"{self._calendar(request.target)}/events"
-                answer = self.write("POST", url, self.render(request), request.deadline, also=refusals)
-                if not answer.good:
-                    return self._existing(request, answer)
-        except NotSent:
-            self._tokens.forget()
-            raise
+        with naming(request.target):
+            url = f"{self._calendar(request.target)}/events"
+            answer = self.write("POST", url, self.render(request), request.deadline, also=refusals)
+            if not answer.good:
+                return self._existing(request, answer)
         return made(answer.fields(), "webLink", event.left_out)
 
     def find(self, request: Request) -> Sent | None:
@@ -141,15 +132,11 @@ class Graph(HttpAdapter):
 
     def dropped(self, request: Request, sent: Sent) -> tuple[str, ...]:
         """Compare marker, times and attendees."""
-        url = (
-            f"{self._calendar(request.target)}/events/{quote(sent.remote_id, safe='')}?{urlencode({'$expand': EXPAND})}"
-        )
-        answer = self._transport.look(
-            "GET", url, b"", [*UTC_TIMES, *self.credentials(request.deadline)], request.deadline
-        )
+        where = f"{self._calendar(request.target)}/events/{quote(sent.remote_id, safe='')}"
+        url, deadline = f"{where}?{urlencode({'$expand': EXPAND})}", request.deadline
+        answer = self.ask(url, deadline, headers=UTC_TIMES, also=(HTTPStatus.NOT_FOUND,))
         if answer.status == HTTPStatus.NOT_FOUND:
             return (DELETED,)
-        must(answer.good, f"the event could not be read: {failure(answer)}")
         fields, event = learned(answer), Event.read(request.content)
         must(fields.get("id") == sent.remote_id, "the event could not be read: the answer is none")
         times = (("start", event.start), ("end", event.end))

@@ -1,6 +1,7 @@
 """Access tokens by OAuth 2: fetched by one POST, kept until shortly before they end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
@@ -8,8 +9,10 @@ from urllib.parse import urlencode
 
 from triage import clock
 from triage.errors import NotSent, OutcomeUnknown
+from triage.model import ToolSpec
+from triage.tools.adapter import JSON_BODY, HttpAdapter
 from triage.tools.connection import Headers
-from triage.tools.transport import Transport, failure, retry_after
+from triage.tools.transport import Answer, Transport, failure, retry_after
 
 EARLY = 60.0
 """Seconds before its end from which a token is not used any more."""
@@ -41,6 +44,55 @@ class Tokens:
     def forget(self) -> None:
         """Fetch another one for the next call: this one may have been revoked."""
         self._kept = "", 0.0
+
+
+class TokenAdapter(HttpAdapter):
+    """Base of the tools that are called with such a token. A call that was not accepted costs the token."""
+
+    def __init__(self, spec: ToolSpec, transport: Transport, tokens: Tokens) -> None:
+        """Touches no network."""
+        super().__init__(spec, transport)
+        self._tokens = tokens
+
+    def credentials(self, deadline: float) -> Headers:
+        """An access token."""
+        return self._tokens.headers(deadline)
+
+    def write(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        deadline: float,
+        *,
+        headers: Headers = JSON_BODY,
+        also: Iterable[int] = (),
+    ) -> Answer:
+        """See `HttpAdapter`."""
+        with self._doubting():
+            return super().write(method, url, body, deadline, headers=headers, also=also)
+
+    def ask(
+        self,
+        url: str,
+        deadline: float,
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        headers: Headers = (),
+        also: Iterable[int] = (),
+    ) -> Answer:
+        """See `HttpAdapter`."""
+        with self._doubting():
+            return super().ask(url, deadline, method=method, body=body, headers=headers, also=also)
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        try:
+            yield
+        except NotSent:
+            self._tokens.forget()
+            raise
 
 
 def fixed(token: str) -> Tokens:

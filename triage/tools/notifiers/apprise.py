@@ -83,7 +83,7 @@ class Apprise(Adapter):
 
     def _service(self, url: SecretStr, left: float = 1.0) -> Any:  # noqa: ANN401 - any plugin of Apprise
         """A service for one call of so many seconds; raises InvalidSetting."""
-        asset = self._library.AppriseAsset(http_redirects=False, default_service_retry=0, storage_mode="memory")
+        asset = self._library.AppriseAsset(default_service_retry=0, storage_mode="memory")
         service = self._library.Apprise.instantiate(url.get_secret_value(), asset=asset, suppress_exceptions=True)
         if not service:
             raise InvalidSetting(f"{self.spec.name}: Apprise does not know this address")

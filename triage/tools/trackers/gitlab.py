@@ -111,8 +111,8 @@ class GitLab(Listed):
         return str(author.get("id")) if isinstance(author, dict) else ""
 
     def query(self, author: str, since: str) -> dict[str, str]:
-        """Without `scope=all` only those of the asking user would come, whoever is named."""
-        return {"author_id": author, "scope": "all", "created_after": since, "order_by": "created_at", "sort": "desc"}
+        """Of every state, unless one is named."""
+        return {"author_id": author, "created_after": since, "order_by": "created_at", "sort": "desc"}
 
     def _usable(self, place: str, deadline: float) -> str:
         found = common.fields_of(self.ask(self.project(place), deadline))

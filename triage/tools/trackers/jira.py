@@ -41,7 +41,7 @@ from triage.tools.trackers.checks import Amiss, checked
 from triage.tools.transport import Answer, Transport, excerpt
 
 SUMMARY = 255
-"""UTF-16 units, on one line: "Summary must be less than 255 characters" is what Jira says to more."""
+"""UTF-16 units, on one line. The published schema does not say it; a longer one is refused by name."""
 TEXT = 32_767
 """UTF-16 units of a text field (OpenAPI document: `CONTENT_LIMIT_EXCEEDED`)."""
 LABEL = 255

@@ -24,6 +24,8 @@ from triage.tools.trackers import common
 from triage.tools.trackers.checks import Amiss
 from triage.tools.transport import Transport
 
+MARGIN = timedelta(hours=1)
+"""By how much two clocks may differ."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.MOVED_PERMANENTLY)
 DELETED = "the issue is not there any more: it was deleted there, or moved"
 
@@ -33,7 +35,7 @@ class ListedSettings(TokenSettings, FindableSettings):
 
     label: str = Field(default=common.LABEL, min_length=1, max_length=50, description="on every ticket")
     look_back: timedelta = Field(
-        default=timedelta(days=7), ge=timedelta(hours=1), description="how old an issue may be to be found again"
+        default=timedelta(days=7), ge=timedelta(hours=1), description="how far the list is read at least"
     )
 
 
@@ -87,7 +89,7 @@ class Listed(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through our own issues, the youngest first; see `ports.Tool`."""
-        hits = self._issues(request.target, common.ago(self._look_back), request.deadline)
+        hits = self._issues(request.target, common.ago(max(self._look_back, request.age + MARGIN)), request.deadline)
         hit = next((issue for issue in hits if self._key(issue) == request.key), None)
         return None if hit is None else self._found(hit)
 
