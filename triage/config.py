@@ -55,6 +55,7 @@ class Settings(pydantic_settings.BaseSettings):
     egress_allow: tuple[str, ...] = Field(
         default=(), description="private hosts, addresses and networks that tools may reach, such as 10.1.0.0/16"
     )
+    egress_only: tuple[str, ...] = Field(default=(), description="if any are named, tools may reach nothing else")
     attempts: Annotated[int, Field(ge=1, le=1_000)] = 20
     slots: Annotated[int, Field(ge=1, le=1_000, description="runs that one worker process works on at once")] = 32
     database_connections: Annotated[int, Field(ge=2, le=100)] = 10

@@ -12,22 +12,32 @@ from triage.tools import webhook
 from workers.app import app
 
 ROOT = Path(__file__).parents[2]
+NESTED = {
+    "tracker": list(webhook.Settings.model_fields),
+    "notifier": list(webhook.Settings.model_fields),
+    "review": list(config.Review.model_fields),
+}
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
 
 
 def variables() -> Iterator[str]:
-    """The environment variable of every setting; of the tools those of a webhook, which has the most."""
+    """The environment variable of every setting; of a tool and a review those of its fields."""
     for name in config.Settings.model_fields:
         variable = f"{config.PREFIX}{name.upper()}"
-        fields = ("KIND", *(inner.upper() for inner in webhook.Settings.model_fields if inner != "kind"))
-        yield from (f"{variable}__{inner}" for inner in fields) if name in config.TOOLS else [variable]
+        fields = NESTED.get(name, ["kind"] if name in config.TOOLS else [])
+        yield from (f"{variable}__{inner.upper()}" for inner in fields) if fields else [variable]
 
 
 def test_the_example_environment_names_exactly_the_settings() -> None:
     """Every setting is in the example file, and nothing else is."""
     text = (ROOT / "deploy" / ".env.example").read_text()
     named = set(re.findall(r"^#?([A-Z][A-Z_]+)=", text, flags=re.MULTILINE))
-    assert named - COMPOSE_ONLY == set(variables())
+    assert named - NESTED = {
+    "tracker": list(webhook.Settings.model_fields),
+    "notifier": list(webhook.Settings.model_fields),
+    "review": list(config.Review.model_fields),
+}
+COMPOSE_ONLY == set(variables())
 
 
 def test_the_compose_file_sets_only_settings() -> None:

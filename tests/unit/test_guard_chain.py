@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.guarding import EVENT, MONDAY, event, request
 from triage import clock
-from triage.errors import ApprovalNeeded, GuardRefused, OutcomeUnknown, Postponed, StoreUnavailable
+from triage.errors import ApprovalNeeded, GuardRefused, OutcomeUnknown, Postponed
 from triage.guards.chain import Known, Limits, guarded
 from triage.guards.policy import Policy
 from triage.model import Approval, Rate, Request, Sent
@@ -158,11 +158,12 @@ def test_an_approved_request_still_needs_the_policy() -> None:
 
 @pytest.mark.parametrize("away", ["tool", "take"])
 def test_nothing_leaves_while_the_shared_state_is_away(away: str) -> None:
-    """If switches, breakers or buckets cannot be told, StoreUnavailable leaves and nothing is sent."""
+    """If switches, breakers or buckets cannot be told, nothing is sent, and the run waits until they can."""
     tool, shared = RecordingTool(), SharedMemory()
     shared.away = {away}
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(Postponed, match="nothing was sent, because the guards cannot be asked") as caught:
         chain(tool, shared).send(event())
+    assert caught.value.wait == timedelta(seconds=2)
     assert tool.sent == []
 
 

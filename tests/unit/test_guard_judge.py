@@ -164,6 +164,7 @@ def test_a_hostile_draft_is_refused_by_a_line(draft: Request, rule: str, why: st
         (event(start="2031-W19-1T10:00:00Z"), "events: start"),
         (event(start="\uff12031-05-05T10:00:00Z"), "events: start"),
         (event(start="2031-05-05T10:00:00Z\n"), "events: start"),
+        (event(start="2031-05-05T10:00:00+00:00:30"), "events: start"),
         (event(start="tomorrow at ten"), "events: start"),
         (event(start=1_935_741_600), "events: start"),
         (event(attendees="kim@example.org"), "events: attendees"),

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from triage.cli import frame
+from triage.cli import frame, kinds
 from triage.cli.text import duration, moment, one_line, plain
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from triage.store.tool_box import ToolView
 
 app = typer.Typer(no_args_is_help=True, help="The tools: what state they are in, and their switches.")
+
+app.command("kinds")(kinds.kinds)
 
 ALL = "*"
 ToolName: TypeAlias = Annotated[str, typer.Argument(metavar="TOOL", help="Its name, as `tools list` tells it.")]

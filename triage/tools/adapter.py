@@ -12,6 +12,8 @@ from triage.tools.transport import SURELY_NOT_DONE, Answer, Transport, failure, 
 
 LONGEST_ID = 200
 LONGEST_URL = 2_000
+CLOCKS = timedelta(hours=1)
+"""By how much the other system's clock may differ from ours, at most."""
 JSON_BODY: Headers = [("Content-Type", "application/json")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Discriminator, Field, Tag
 
 from triage.tools import local, webhook
-from triage.tools.calendars import caldav, google
+from triage.tools.calendars import caldav, google, graph
 from triage.tools.notifiers import apprise, discord, email, matrix, pagerduty, slack, standard_webhook, teams
 from triage.tools.trackers import (
     azure_devops,
@@ -50,5 +50,5 @@ NotifierSettings: TypeAlias = Annotated[
     Discriminator(_kind),
 ]
 CalendarSettings: TypeAlias = Annotated[
-    webhook.Settings | caldav.Settings | google.Settings, Field(discriminator="kind")
+    webhook.Settings | caldav.Settings | google.Settings | graph.Settings, Field(discriminator="kind")
 ]

@@ -19,7 +19,7 @@ from triage.model import Finding, Json, LiveValues, Marked, Rate, Request, Sent,
 from triage.text.body import notice_text
 from triage.text.flavours import DISCORD
 from triage.tools import marker
-from triage.tools.adapter import HttpAdapter, compact, text_of, usable_id
+from triage.tools.adapter import CLOCKS, HttpAdapter, compact, text_of, usable_id
 from triage.tools.connection import Headers
 from triage.tools.notifiers.notice import absent, checked, looked, naming, quoted, seconds_in
 from triage.tools.settings import FindableSettings, TokenSettings, Url
@@ -123,7 +123,7 @@ class Discord(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through the channel's messages; see `ports.Tool`."""
-        since = datetime.now(UTC) - self._settings.look_back
+        since = datetime.now(UTC) - max(self._settings.look_back, request.age + CLOCKS)
         for message in self._messages(request.target, since, request.deadline):
             if _key(message) == request.key:
                 return self._sent(request.target, message)

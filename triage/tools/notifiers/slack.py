@@ -20,7 +20,7 @@ from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Finding, Json, LiveValues, Marked, Rate, Request, Sent, ToolClass, ToolSpec
 from triage.text.body import notice_text
 from triage.text.flavours import SLACK
-from triage.tools.adapter import HttpAdapter, compact, text_of, usable_id
+from triage.tools.adapter import CLOCKS, HttpAdapter, compact, text_of, usable_id
 from triage.tools.connection import Headers
 from triage.tools.notifiers.notice import LONGEST_TEXT, absent, checked, key_in, looked, naming, quoted
 from triage.tools.settings import FindableSettings, TokenSettings, Url
@@ -129,7 +129,7 @@ class Slack(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through the channel's or the thread's messages; see `ports.Tool`."""
-        since = datetime.now(UTC) - self._settings.look_back
+        since = datetime.now(UTC) - max(self._settings.look_back, request.age + CLOCKS)
         for message in self._messages(request.target, _thread(request), since, request.deadline):
             if _key(message) == request.key:
                 return self._hit(request.target, message)

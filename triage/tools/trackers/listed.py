@@ -17,15 +17,13 @@ from pydantic import Field
 from triage.errors import NotSent, OutcomeUnknown
 from triage.model import Json, Marked, Request, Sent, ToolSpec
 from triage.tools import marker
-from triage.tools.adapter import HttpAdapter
+from triage.tools.adapter import CLOCKS, HttpAdapter
 from triage.tools.connection import Headers
 from triage.tools.settings import FindableSettings, TokenSettings
 from triage.tools.trackers import common
 from triage.tools.trackers.checks import Amiss
 from triage.tools.transport import Transport
 
-MARGIN = timedelta(hours=1)
-"""By how much two clocks may differ."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.MOVED_PERMANENTLY)
 DELETED = "the issue is not there any more: it was deleted there, or moved"
 
@@ -89,7 +87,7 @@ class Listed(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through our own issues, the youngest first; see `ports.Tool`."""
-        hits = self._issues(request.target, common.ago(max(self._look_back, request.age + MARGIN)), request.deadline)
+        hits = self._issues(request.target, common.ago(max(self._look_back, request.age + CLOCKS)), request.deadline)
         hit = next((issue for issue in hits if self._key(issue) == request.key), None)
         return None if hit is None else self._found(hit)
 

@@ -1,0 +1,19 @@
+"""The same cases against real servers."""
+
+import pytest
+
+from tests.tools.cases import CASES, play
+from tests.tools.scene import NotPossible, Subject
+from tests.tools.subjects import real
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("subject", sorted(real()), indirect=True, scope="module")
+def test_case(subject: Subject, case: str) -> None:
+    """The adapter keeps what the case of that name says."""
+    try:
+        play(subject, case)
+    except NotPossible as reason:
+        pytest.skip(f"not possible: {reason}")
