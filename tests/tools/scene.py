@@ -199,11 +199,14 @@ class Scene:
         assert len(self.objects()) == count, f"{count} objects were expected there, not {self.objects()}"
 
     def found(self, request: Request) -> Sent | None:
-        """What the look-up says within the quarantine."""
+        """What the look-up says at last within the quarantine; raises `NotSent` if it never could say anything."""
         ends = time.monotonic() + self.quarantine.total_seconds() + GRACE
-        while (sent := self.tool.find(renewed(request))) is None and time.monotonic() < ends:
+        while time.monotonic() < ends:
+            with suppress(NotSent):
+                if sent := self.tool.find(renewed(request)):
+                    return sent
             time.sleep(STEP)
-        return sent
+        return self.tool.find(renewed(request))
 
     def recovered(self, request: Request) -> Sent | None:
         """What the recipe of the tool's class makes of an unknown outcome; None where a person decides."""
