@@ -42,7 +42,7 @@ def _submit_all(submit: Submit, first: int, count: int, batch: int) -> tuple[flo
 
 def main() -> None:
     """Serve until standard input ends."""
-    submit = _triage() if sys.argv[1] == "triage" else _bare()
+    submit = _bare() if sys.argv[1].startswith("bare") else _triage()
     print("ready", flush=True)
     for line in sys.stdin:
         began, ended = _submit_all(submit, *map(int, line.split()))

@@ -9,9 +9,13 @@ Rounds = dict[str, list[dict[str, Any]]]
 
 
 def summary(rounds: Rounds) -> dict[str, Any]:
-    """`systems.<name>.<figure>` medians, `ratios.<figure>` of the product to the bare chain, and all raw values."""
+    """`systems.<name>.<figure>` medians, `ratios.<figure>` of the product to the bare chain, and all raw values.
+
+    `guards.<figure>` are the ratios to the product without its guards.
+    """
     systems = {name: _medians(taken) for name, taken in rounds.items()}
-    return {"systems": systems, "ratios": _ratios(systems), "rounds": rounds}
+    ratios = {"ratios": _ratios(systems, "bare"), "guards": _ratios(systems, "unguarded")}
+    return {"systems": systems, **ratios, "rounds": rounds}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -19,7 +23,9 @@ def table(result: dict[str, Any]) -> str:
     systems, ratios = result["systems"], result["ratios"]
     names = sorted({figure for of in systems.values() for figure in of}, key=_order)
     head = f"{'':22}" + "".join(f"{name:>12}" for name in systems) + f"{'triage/bare':>14}"
-    return "\n".join([head, *(_row(name, systems, ratios) for name in names)])
+    guards = ", ".join(f"{name} {ratio:.2f}" for name, ratio in result["guards"].items())
+    told = [f"with guards to without: {guards}"] if guards else []
+    return "\n".join([head, *(_row(name, systems, ratios) for name in names), *told])
 
 
 def _row(figure: str, systems: dict[str, dict[str, float]], ratios: dict[str, float]) -> str:
@@ -42,6 +48,6 @@ def _flat(figures: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if name != "cpu_ms"} | parts
 
 
-def _ratios(systems: dict[str, dict[str, float]]) -> dict[str, float]:
-    ours, theirs = systems.get("triage", {}), systems.get("bare", {})
+def _ratios(systems: dict[str, dict[str, float]], to: str) -> dict[str, float]:
+    ours, theirs = systems.get("triage", {}), systems.get(to, {})
     return {name: round(ours[name] / theirs[name], 3) for name in FIGURES if ours.get(name) and theirs.get(name)}

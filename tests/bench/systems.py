@@ -31,8 +31,10 @@ SYSTEMS = {
     "bare": System("bare", "tests.bench.bare", "tests.bench.bare"),
     "bare_lean": System("bare_lean", "tests.bench.bare", "tests.bench.bare", {"BENCH_LEAN": "1"}),
     "triage": System("triage", "workers.app", "tests.bench.waiting"),
+    "unguarded": System("unguarded", "tests.bench.unguarded", "tests.bench.unguarded"),
 }
-"""`bare_lean` has neither events nor a log: less than the product gives, for those who want to know."""
+"""`bare_lean` has neither events nor a log: less than the product gives, for those who want to know.
+`unguarded` is the product without its guards."""
 
 
 class Stub:
