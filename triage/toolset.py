@@ -85,20 +85,25 @@ class Toolset:
 
     def _guard(self, role: str) -> Tool:
         parts, its, tool = self._parts, self._settings[role], self.bare[role]
-        known = Known(self._targets(role), self._hosts, partial(parts.shared.values, tool.spec.name))
+        known = Known(
+            targets(parts.settings, role, parts.routes), self._hosts, partial(parts.shared.values, tool.spec.name)
+        )
         second = self._guard(SHADOW) if role == TRACKER and SHADOW in self._settings else None
         return guarded(tool, policy=parts.policy, shared=parts.shared, known=known, dry_run=its.dry_run, second=second)
-
-    def _targets(self, role: str) -> frozenset[str]:
-        """Where drafts for this tool may go, unless the policy says otherwise."""
-        its = self._settings[role]
-        if role in {TRACKER, SHADOW}:
-            return frozenset({its.target or self._parts.settings.project, *its.routes.values()})
-        fixed = {*its.routes.values(), *([its.target] if its.target else [])}
-        return frozenset(fixed or {CALENDAR_BLOCK} if role == CALENDAR else fixed or self._parts.routes)
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
         """Of the set tools' own addresses: links to these are ours."""
         urls = (str(getattr(its, "url", "") or "") for its in self._settings.values())
         return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
+
+
+def targets(settings: config.Settings, role: str, routes: Collection[str]) -> frozenset[str]:
+    """Where drafts for this role's tool may go, unless the policy says otherwise; none if no such tool is set."""
+    its: ToolSettings | None = getattr(settings, role)
+    if its is None:
+        return frozenset()
+    if role in {TRACKER, SHADOW}:
+        return frozenset({its.target or settings.project, *its.routes.values()})
+    fixed = {*its.routes.values(), *([its.target] if its.target else [])}
+    return frozenset(fixed or ({CALENDAR_BLOCK} if role == CALENDAR else routes))

@@ -45,6 +45,9 @@ moments = st.datetimes(datetime(2031, 3, 20), datetime(2031, 4, 10)).map(  # noq
 )
 offsets = st.sampled_from(["Z", "+00:00", "+02:00", "-11:30", ""])
 starts = st.builds(lambda moment, offset: moment.isoformat() + offset, moments, offsets)
+telling_starts = st.sampled_from(["2031-03-30T00:30:00Z", "2031-03-28T10:00:00Z"])
+"""Half an hour before the clocks are changed, and a Friday in working hours."""
+telling_minutes = st.integers(1, 130) | st.sampled_from([30, 60, 120, 121, 180])
 addresses = st.sampled_from(["kim@example.org", "lee@EXAMPLE.ORG", "eve@evil.example", "kim", "a@example.org@b.org"])
 links = st.sampled_from(["", "T-1", "https://tracker.example.org/8", "http://10.0.0.1/", "javascript:alert(1)"])
 events = st.fixed_dictionaries(
@@ -58,7 +61,7 @@ events = st.fixed_dictionaries(
     },
 )
 fine_events = st.fixed_dictionaries(
-    {"title": st.just("Review"), "start": starts, "minutes": st.integers(1, 130)},
+    {"title": st.just("Review"), "start": starts | telling_starts, "minutes": telling_minutes},
     optional={"attendees": st.lists(addresses, max_size=6), "link": links},
 )
 contents = (
@@ -92,7 +95,15 @@ blocks = st.builds(
     st.just(Stage.FOLLOW_UP),
     severity=st.just("low"),
 )
-tickets = st.builds(Request, st.just("cd" * 32), st.just("here"), st.just({"title": "White page"}), in_time)
+tickets = st.builds(
+    Request,
+    key=st.just("cd" * 32),
+    target=st.just("here"),
+    content=st.just({"title": "White page"}),
+    deadline=in_time,
+    severity=st.sampled_from(["low", "critical"]),
+    confidence=st.sampled_from([1.0, 0.5, 0.49]),
+)
 AROUND = Surroundings(NOW, TARGETS)
 
 

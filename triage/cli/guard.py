@@ -15,6 +15,7 @@ from triage.cli import frame
 from triage.cli.text import plain
 
 if TYPE_CHECKING:
+    from triage.config import Settings
     from triage.guards.judge import Surroundings
     from triage.guards.policy import Policy
     from triage.model import Request
@@ -26,7 +27,8 @@ FIELDS = {"tool", "stage", "target", "content", "number", "severity", "confidenc
 STANDARD_INPUT = Path("-")
 
 PolicyFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="A policy file; none: the shipped policy.")
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="A policy file; none: the one that is set, or the shipped one."),
 ]
 
 
@@ -66,13 +68,15 @@ def try_drafts(
 
     Example: [bold]triage guard test drafts.jsonl --policy policy.toml[/]
     """
+    from triage import config  # noqa: PLC0415 - start-up speed
     from triage.guards.judge import Surroundings  # noqa: PLC0415 - start-up speed
     from triage.guards.policy import Policy  # noqa: PLC0415 - start-up speed
 
     drafts = list(_read(file))
-    rules = Policy.load(policy)
+    settings = config.load()
+    rules = Policy.load(policy or settings.policy)
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
-    around = Surroundings(now, _targets(target or []))
+    around = Surroundings(now, _targets(settings, target or []))
     answers = [_answer(number, draft, rules, around) for number, draft in enumerate(drafts, 1)]
     _tell(answers, rules.version, as_json=as_json)
     if any(answer.verdict == REFUSED for answer in answers):
@@ -140,13 +144,13 @@ def _line(file: Path, number: int, line: str) -> object:
         raise frame.Misused(f"{file}, line {number}: is not JSON: {error}") from None
 
 
-def _targets(given: list[str]) -> frozenset[str]:
-    from triage import config  # noqa: PLC0415 - start-up speed
+def _targets(settings: "Settings", given: list[str]) -> frozenset[str]:
+    """All that are set for any tool: a draft names its tool freely."""
+    from triage import config, toolset  # noqa: PLC0415 - start-up speed
+    from triage.decide.rules import Rules  # noqa: PLC0415 - start-up speed
 
-    settings = config.load()
-    tools = (settings.tracker, settings.notifier)
-    routes = {target for tool in tools for target in tool.routes.values()}
-    return frozenset({settings.project, *(tool.target for tool in tools if tool.target), *routes, *given})
+    routes = Rules.load(settings.rules).all_routes
+    return frozenset(given).union(*(toolset.targets(settings, role, routes) for role in config.TOOLS))
 
 
 def _tell(answers: list[Answer], version: str, *, as_json: bool) -> None:
