@@ -1,7 +1,9 @@
 """What is deployed names what the code has."""
 
 import re
+import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,14 @@ def test_every_stage_has_its_queue_and_its_task(monkeypatch: pytest.MonkeyPatch)
     app.loader.import_default_modules()
     assert {stage.value for stage in Stage} < {queue.name for queue in app.conf.task_queues}
     assert {f"triage.{stage}" for stage in Stage} <= set(app.tasks)
+
+
+def test_the_wheel_has_every_file_that_the_package_needs() -> None:
+    """Every file of the product that is no Python module is named in the packaging."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["triage"]
+    needed = {
+        str(path.relative_to(ROOT / "triage"))
+        for path in (ROOT / "triage").rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert not {path for path in needed if not any(fnmatch(path, pattern) for pattern in named)}
