@@ -65,6 +65,9 @@ FILE ?= ../shared/data/seamonkey-bugs.csv
 test-real: install  ## File a CSV of real reports twice and count: make test-real FILE=reports.csv
 	@$(BIN)/python -m tests.real $(FILE)
 
+test-tools: install  ## Every adapter against its real server or twin, every case: a table, and build/tools.json
+	@$(BIN)/python -m tests.tools
+
 crash: install  ## Kill a worker at every boundary of every case, and count what the other system made
 	@$(BIN)/python -m tests.crash
 
@@ -85,4 +88,4 @@ bench: install  ## Speed beside a bare Celery chain on the same servers
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real crash chaos chaos-network model bench help
+.PHONY: demo up down worker flower install lock format lint test check test-real test-tools crash chaos chaos-network model bench help

@@ -13,6 +13,7 @@ from tests.support.site import NOTICES, TICKETS, Site, report
 from triage.errors import NotAllowed
 from triage.model import Report, Status, ToolClass
 from triage.store.approvals import Approvals, ApprovalView
+from triage.store.operations import Operations
 from triage.store.postgres import PostgresStore
 from triage.store.runs import Runs
 from triage.store.tool_box import ALL, ToolBox
@@ -93,6 +94,23 @@ def test_leave_is_for_exactly_one_request(site: Site, policy: Path) -> None:
     with pytest.raises(NotAllowed, match="expired"):
         approvals.decide(one.id, one.digest, leave=True, by="ada")
     assert value(site.database, "select count(*) from local_ticket") == 0
+
+
+def test_what_was_said_outlives_a_redrive_and_ends_with_the_run(site: Site, policy: Path) -> None:
+    """Asking again keeps the first person's word, and a cancelled run waits for nobody's."""
+    policy.write_text('name = "careful"\n[approval]\npurposes = ["tickets"]\npeople = 2\n')
+    site.ready_worker()
+    (run_id,) = site.submit()
+    one, approvals = wait_asked(site, run_id), Approvals(site.database)
+    approvals.decide(one.id, one.digest, leave=True, by="ada")
+    people = Operations(site.database, "ada")
+    people.redrive(run_id)
+    site.wait([run_id], status=Status.HELD)
+    assert [entry["by"] for entry in asked(site).said] == ["ada"]
+    people.cancel(run_id)
+    assert approvals.asked() == []
+    with pytest.raises(NotAllowed, match="cancelled"):
+        approvals.decide(one.id, one.digest, leave=True, by="bob")
 
 
 def test_a_switch_holds_everybody_within_a_second_and_loses_nothing(site: Site) -> None:

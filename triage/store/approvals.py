@@ -8,10 +8,10 @@ import sqlalchemy
 from psycopg.types.json import Jsonb
 
 from triage import errors
-from triage.model import Stage
+from triage.model import Stage, Status
 from triage.store.database import Database
 from triage.store.runs import View
-from triage.store.tables import approval, effect
+from triage.store.tables import approval, effect, run
 
 
 class ApprovalView(View):
@@ -47,7 +47,9 @@ _VIEW = sqlalchemy.select(
     effect.c.tool,
     effect.c.target,
     effect.c.content,
-).join_from(approval, effect, effect.c.key == approval.c.effect_key)
+).select_from(
+    approval.join(effect, effect.c.key == approval.c.effect_key).join(run, run.c.id == approval.c.run_id)
+)
 
 
 class Approvals:
@@ -60,7 +62,8 @@ class Approvals:
     def asked(self, *, pending: bool = True, limit: int = 100) -> list[ApprovalView]:
         """The newest first; only those that wait for somebody, or all."""
         query = _VIEW.order_by(approval.c.asked_at.desc(), approval.c.id.desc()).limit(limit)
-        query = query.where(approval.c.state == "pending") if pending else query
+        waiting = (approval.c.state == "pending") & (run.c.status == Status.HELD)
+        query = query.where(waiting) if pending else query
         return [ApprovalView.model_validate(row) for row in self._database.read(query)]
 
     def of_run(self, run_id: UUID) -> list[ApprovalView]:
@@ -106,4 +109,4 @@ def _obstacle(row: Any) -> str:  # noqa: ANN401 - a row
         return "is about another request by now: look at it again"
     if row.expired:
         return "has expired; `triage redrive` the run to ask again"
-    return "has your word already: it needs somebody else's" if row.spoken else "could not be changed: look at it again"
+    return "has your word already: it needs somebody else's" if row.spoken else f"is of a run that is {row.run_status}"

@@ -7,6 +7,7 @@ with decided as (
         state = case when not %(leave)s then 'denied'
             when jsonb_array_length(said) + 1 >= people then 'approved' else 'pending' end
     where id = %(id)s and state = 'pending' and expires_at > now() and digest = %(digest)s
+        and exists (select from run where run.id = approval.run_id and run.status = 'held')
         and not jsonb_path_exists(said, '$[*] ? (@.by == $by)', jsonb_build_object('by', %(by)s::text))
     returning *
 ), refused as (
@@ -29,5 +30,6 @@ with decided as (
 )
 select approval.state, decided.id is not null as changed, decided.state as new_state, approval.expires_at <= now() as expired,
     approval.digest = %(digest)s as same, approval.people,
-    jsonb_path_exists(approval.said, '$[*] ? (@.by == $by)', jsonb_build_object('by', %(by)s::text)) as spoken
+    jsonb_path_exists(approval.said, '$[*] ? (@.by == $by)', jsonb_build_object('by', %(by)s::text)) as spoken,
+    (select status from run where run.id = approval.run_id) as run_status
 from approval left join decided using (id) where approval.id = %(id)s

@@ -34,7 +34,8 @@ with done as (
     on conflict (effect_key) where state <> 'denied' do update set
         digest = excluded.digest, why = excluded.why, people = excluded.people, expires_at = excluded.expires_at,
         state = 'pending', said = '[]', asked_at = now()
-    where approval.used_at is null
+    -- What is asked for already stays as it is, with what was said to it.
+    where approval.used_at is null and (approval.expires_at <= now() or approval.digest <> excluded.digest)
 ), tried as (
     insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
     select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, %(outcome)s, %(reason)s, %(seconds)s from done
