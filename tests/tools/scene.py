@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from html import unescape
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import unquote_plus
 
@@ -56,6 +57,9 @@ class Subject(Protocol):
     target: str
     content: Json
     unknown_target: str
+
+    def __init__(self, folder: Path) -> None:
+        """Start nothing yet; `folder` is empty, and its own."""
 
     def __enter__(self) -> Self:
         """Start the system and what stands before it."""

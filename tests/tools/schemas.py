@@ -193,7 +193,8 @@ class GraphQL:
         known = {each.variable.name.value for each in operation.variable_definitions or ()}
         yield from (f"variable {name!r} is not declared" for name in given if name not in known)
         values = get_variable_values(self.schema, tuple(operation.variable_definitions or ()), dict(given))
-        yield from (error.message for error in values if isinstance(values, list))
+        if isinstance(values, list):
+            yield from (error.message for error in values)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,15 @@ class Blinks(Wrong):
 class Sleeps(Wrong):
     """Finds nothing, lists nothing, reads nothing back, and thinks that all is well."""
 
-    caught = ("repeat", "sweep", "two with one key", "marker dropped", "live values", "wrong credentials")
+    caught = (
+        "repeat",
+        "sweep",
+        "two with one key",
+        "marker dropped",
+        "live values",
+        "wrong credentials",
+        "large neighbours",
+    )
 
     def find(self, request: Request) -> Sent | None:  # noqa: ARG002 - it does not look
         return None

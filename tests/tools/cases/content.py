@@ -5,13 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.tools.cases.registry import case
+from tests.tools.cases.registry import case, only
 from tests.tools.hostile import FORGED_KEYS, alive, hostile
 from tests.tools.scene import PATIENCE, Scene, fresh_key, renewed
 from triage import clock
 from triage.errors import Refused
 from triage.model import Sent, ToolClass
+from triage.tools.adapter import Adapter
 
+MANY, FEW = 60, 3
+"""Neighbours; real servers are slow."""
 ALPHABETS = {"ASCII": "a", "emoji": "\U0001f41e", "CJK": "虫", "combining": "e\u0301"}
 CUT = re.compile(r"\[cut: |…")
 
@@ -55,6 +58,21 @@ def oversized(scene: Scene) -> None:
         assert CUT.search(arrived), f"{alphabet}: the cut is not said: {arrived[-300:]!r}"
         if scene.kind is ToolClass.FINDABLE:
             assert scene.found(request) == replace(sent, dropped=()), f"{alphabet}: not found afterwards"
+
+
+@case
+def large_neighbours(scene: Scene) -> None:
+    """An object is found among many that are as large as they can be: others' reports cannot hide it."""
+    only(scene, ToolClass.FINDABLE)
+    request = scene.request()
+    sent = scene.send(request)
+    large = {**scene.subject.content, "text": "\U0001f41e" * 100_000}
+    for _ in range(FEW if scene.subject.against.startswith("real") else MANY):
+        scene.send(replace(scene.request(large), key=fresh_key()))
+    found = scene.found(request)
+    assert found is not None and found.remote_id == sent.remote_id
+    if type(scene.tool).marked is not Adapter.marked:
+        assert scene.marked(), "the sweep does not get through"
 
 
 @case

@@ -29,6 +29,12 @@ def real() -> set[str]:
     return {name for name, made in discover().items() if made.against.startswith("real")}
 
 
+def notifiers_twins() -> set[str]:
+    """The names of the notifiers, and of the webhooks, that play against a twin."""
+    kinds = {each.model_fields["kind"].default for each in settings_of_all() if notifiers.__name__ in each.__module__}
+    return {name for name, made in discover().items() if made.kind in {*kinds, "webhook"}} - real()
+
+
 def adapters() -> set[str]:
     """The kinds of all adapters that there are."""
     return {str(each.model_fields["kind"].default) for each in settings_of_all()}

@@ -6,7 +6,7 @@ name, as the real ones do.
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -131,11 +131,12 @@ class Jira(Twin):
         hits = [issue for issue in shown if all(fits(issue) for fits in clauses if fits)]
         return sorted(hits, key=lambda issue: issue.age, reverse=order != "DESC")
 
-    def shown(self, issue: Issue, properties: Iterable[str] = ()) -> Json:
-        """An issue as an answer shows it."""
+    def shown(self, issue: Issue, properties: Iterable[str] = (), fields: Sequence[str] | None = None) -> Json:
+        """An issue as an answer shows it, with these fields; None: with all."""
         given = {name: issue.properties[name] for name in properties if name in issue.properties}
-        project = {"key": issue.key.partition("-")[0]}
-        return {"id": issue.key, "key": issue.key, "fields": {**issue.fields, "project": project}, "properties": given}
+        kept = {**issue.fields, "project": {"key": issue.key.partition("-")[0]}}
+        told = kept if fields is None else {name: value for name, value in kept.items() if name in fields}
+        return {"id": issue.key, "key": issue.key, "fields": told, "properties": given}
 
     def existing(self, key: str) -> Issue | None:
         """An issue that was not deleted."""
@@ -247,7 +248,9 @@ class JiraCloud(Jira):
             return Reply(HTTPStatus.BAD_REQUEST, {"errorMessages": ["Invalid request payload."]})
         start, size = int(wish.get("nextPageToken", 0)), int(wish.get("maxResults", 50))
         names = wish.get("properties", ()) if self.properties_in_search else ()
-        page: Json = {"issues": [self.shown(issue, names) for issue in hits[start : start + size]]}
+        page: Json = {
+            "issues": [self.shown(issue, names, wish.get("fields", ())) for issue in hits[start : start + size]]
+        }
         more = {"nextPageToken": str(start + size)} if len(hits) > start + size else {}
         return Reply(value={**page, "isLast": not more, **more})
 
@@ -257,9 +260,8 @@ class JiraCloud(Jira):
         if len(keys) > AT_ONCE:
             return Reply(HTTPStatus.BAD_REQUEST, {"errorMessages": ["Too many issues are requested."]})
         found = [issue for issue in map(self.existing, keys) if issue]
-        return Reply(
-            value={"issues": [self.shown(issue, wish.get("properties", ())) for issue in found], "issueErrors": []}
-        )
+        issues = [self.shown(issue, wish.get("properties", ()), wish.get("fields")) for issue in found]
+        return Reply(value={"issues": issues, "issueErrors": []})
 
     def _projects(self, asked: Asked) -> Reply:
         start, size = int(asked.query.get("startAt", 0)), int(asked.query.get("maxResults", 50))
@@ -290,7 +292,9 @@ class JiraDataCenter(Jira):
         if hits is None:
             return Reply(HTTPStatus.BAD_REQUEST, {"errorMessages": ["Error in the JQL Query"], "errors": {}})
         page = hits[wish.get("startAt", 0) :][: wish.get("maxResults", 50)]
-        return Reply(value={"total": len(hits), "issues": [self.shown(issue) for issue in page]})
+        return Reply(
+            value={"total": len(hits), "issues": [self.shown(issue, fields=wish.get("fields")) for issue in page]}
+        )
 
 
 def _clause(text: str) -> Callable[[Issue], bool] | None:

@@ -50,12 +50,6 @@ class Settings(TokenSettings, FindableSettings):
     findable: Annotated[
         bool, Field(description="false: the bot cannot read the history; after two minutes a lost answer waits")
     ] = True
-    look_back: timedelta = Field(
-        default=timedelta(days=2),
-        ge=timedelta(hours=1),
-        le=timedelta(days=30),
-        description="how old a message that is looked for may be; longer than all workers are ever away",
-    )
     quarantine: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(), le=timedelta(hours=1))
 
     @model_validator(mode="after")
@@ -123,7 +117,7 @@ class Discord(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through the channel's messages; see `ports.Tool`."""
-        since = datetime.now(UTC) - max(self._settings.look_back, request.age + CLOCKS)
+        since = datetime.now(UTC) - request.age - CLOCKS
         for message in self._messages(request.target, since, request.deadline):
             if _key(message) == request.key:
                 return self._sent(request.target, message)

@@ -17,9 +17,10 @@ LABEL = "triage-bot"
 PRIORITIES = {"critical": 1, "high": 2, "medium": 3, "low": 4}
 """From 1, the most urgent, to 4."""
 TOKEN = re.compile(r"[\x21-\x7e]+")
-PAGE = 50
-"""How many objects a page of a list has: so many of our own longest fit into what a look-up may answer."""
-MOST_PAGES = 60
+PAGE = 20
+"""How many objects a page of a list has: so many of our own longest fit into what a look-up may answer, even if each
+character of them is written in the twelve bytes that JSON may take for it."""
+MOST_PAGES = 150
 """No list is read further than this."""
 UNMARKED = "the marker is missing: it cannot be found again"
 

@@ -7,7 +7,7 @@ have not the right to set them. The lists are read by their author, as the searc
 import secrets
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import quote, urlencode
@@ -32,9 +32,6 @@ class ListedSettings(TokenSettings, FindableSettings):
     """Of a tracker whose lists are read."""
 
     label: str = Field(default=common.LABEL, min_length=1, max_length=50, description="on every ticket")
-    look_back: timedelta = Field(
-        default=timedelta(days=7), ge=timedelta(hours=1), description="how far the list is read at least"
-    )
 
 
 class Listed(HttpAdapter):
@@ -50,7 +47,6 @@ class Listed(HttpAdapter):
         super().__init__(spec, transport)
         self._headers = [("Authorization", f"Bearer {common.checked_token(settings.token.get_secret_value())}")]
         self._label = settings.label
-        self._look_back = settings.look_back
         self._places = common.places(settings)
 
     @abstractmethod
@@ -87,7 +83,7 @@ class Listed(HttpAdapter):
 
     def find(self, request: Request) -> Sent | None:
         """Look through our own issues, the youngest first; see `ports.Tool`."""
-        hits = self._issues(request.target, common.ago(max(self._look_back, request.age + CLOCKS)), request.deadline)
+        hits = self._issues(request.target, common.ago(request.age + CLOCKS), request.deadline)
         hit = next((issue for issue in hits if self._key(issue) == request.key), None)
         return None if hit is None else self._found(hit)
 
