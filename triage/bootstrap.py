@@ -118,7 +118,9 @@ class Services:
 
     @cached_property
     def _transport(self) -> Transport:
-        return Transport(before_send=self.lease.check, egress=Egress(self.settings.egress_allow, self.settings.egress_only))
+        return Transport(
+            before_send=self.lease.check, egress=Egress(self.settings.egress_allow, self.settings.egress_only)
+        )
 
     def close(self) -> None:
         """Give back connections and let the embedded servers end when nobody else uses them."""

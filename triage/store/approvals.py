@@ -47,9 +47,7 @@ _VIEW = sqlalchemy.select(
     effect.c.tool,
     effect.c.target,
     effect.c.content,
-).select_from(
-    approval.join(effect, effect.c.key == approval.c.effect_key).join(run, run.c.id == approval.c.run_id)
-)
+).select_from(approval.join(effect, effect.c.key == approval.c.effect_key).join(run, run.c.id == approval.c.run_id))
 
 
 class Approvals:
