@@ -90,7 +90,9 @@ class Services:
     @cached_property
     def toolset(self) -> Toolset:
         """The tools that are set, behind their guards."""
-        parts = Parts(self.settings, self.database, self._transport, self.shared, self.policy, self._rules.all_routes)
+        rules = self._rules
+        shared = (self.settings, self.database, self._transport, self.shared, self.policy)
+        parts = Parts(*shared, rules.all_routes, rules.all_labels)
         return Toolset(parts)
 
     @cached_property

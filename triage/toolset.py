@@ -1,7 +1,7 @@
 """Every tool that is set, behind its guards, and what each is for."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from triage import config
 from triage.guards.chain import Known, guarded
 from triage.guards.no_such_tool import NoSuchTool
-from triage.guards.policy import Policy
+from triage.guards.policy import ANY, Policy
 from triage.guards.slot import next_slot
 from triage.model import Outlet, Outlets, Severity
 from triage.ports import Tool
@@ -27,7 +27,7 @@ LOCAL = {TRACKER: local.tracker, NOTIFIER: local.inbox}
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What tools and guards are built from; `routes` are all that the deciders may choose."""
+    """What tools and guards are built from; `routes` and `labels` are all that the deciders may choose."""
 
     settings: config.Settings
     database: Database
@@ -35,6 +35,7 @@ class Parts:
     shared: SharedTools
     policy: Policy
     routes: Collection[str]
+    labels: Collection[str]
 
 
 class Toolset:
@@ -66,12 +67,17 @@ class Toolset:
             notices.append(self._outlet(ESCALATION, settings.escalation_from))
         review = {"minutes": settings.review.minutes, "attendees": list(settings.review.attendees)}
         block = {CALENDAR_BLOCK: self._outlet(CALENDAR, settings.review.least, review)} if has_calendar else {}
-        return Outlets(self._outlet(TRACKER), tuple(notices), block, tuple(block), self._slot)
+        tracker = replace(self._outlet(TRACKER), labels=self._labels())
+        return Outlets(tracker, tuple(notices), block, tuple(block), self._slot)
 
     def _outlet(self, role: str, least: Severity | None = None, content: dict[str, object] | None = None) -> Outlet:
         its = self._settings[role]
         target = its.target or (self._parts.settings.project if role == TRACKER else "")
         return Outlet(self.bare[role].spec.name, target, its.routes, least, content or {})
+
+    def _labels(self) -> frozenset[str] | None:
+        allowed = self._parts.policy.tickets.labels
+        return None if ANY in allowed else frozenset(allowed or self._parts.labels)
 
     def _slot(self) -> str:
         length = timedelta(minutes=self._parts.settings.review.minutes)

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NoReturn
 
-from tests.crash import campaign, cases, outcome
+from tests.crash import boundaries, campaign, cases, outcome, real_scene, systems
 from tests.crash.campaign import Campaign, Task, say
 from tests.crash.cases import Case
 from tests.crash.trial import Result
@@ -25,8 +25,12 @@ def main() -> int:
     if not wanted:
         say(f"no such case; there are: {', '.join(cases.every())}")
         return 2
+    wanted, real = _possible(wanted)
+    if not wanted:
+        return 0
     folder = tempfile.mkdtemp(prefix="triage-crash-")
-    with campaign.servers(Path(folder), options.lanes, naive=any(case.is_naive for case in wanted)) as (running, tools):
+    naive = any(case.is_naive for case in wanted)
+    with campaign.servers(Path(folder), options.lanes, naive=naive, real=real) as (running, tools):
         if options.at:
             return _replay(running, Task(wanted[0], tuple(options.at)), folder)
         status = _all(running, tools, wanted, options)
@@ -40,14 +44,16 @@ def main() -> int:
 def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: argparse.Namespace) -> int:
     began = time.monotonic()
     found = running.record(wanted)
-    tasks = [Task(case, (at,)) for case in wanted for at in found[case.name][:: options.every]]
+    tasks = _tasks(wanted, found, options.every)
     say(f"{len(tasks)} boundaries in {len(wanted)} cases, recorded in {time.monotonic() - began:.0f} s")
     singles = running.trials(tasks, "single crashes")
     seconds = time.monotonic() - began
     say(f"single crashes took {seconds:.0f} s; pairs with seed {options.seed}")
     pairs, vain = running.pairs(options.pairs, options.seed)
     _look_again(tools, [*singles, *pairs])
-    result = outcome.summary(singles, pairs, seed=options.seed, seconds=seconds) | {"pairs_drawn_in_vain": vain}
+    recorded = {name: len(names) for name, names in found.items()}
+    result = outcome.summary(singles, pairs, recorded, seed=options.seed, seconds=seconds)
+    result |= {"pairs_drawn_in_vain": vain}
     print(outcome.table(result))
     print(f"{vain} pairs were drawn in vain: the recovery took another way")
     print(f"{seconds:.0f} s for all single crashes in {options.lanes} lanes")
@@ -56,15 +62,40 @@ def _all(running: Campaign, tools: campaign.Tools, wanted: list[Case], options: 
     return 0 if outcome.is_good(result) else 1
 
 
+def _possible(wanted: list[Case]) -> tuple[list[Case], bool]:
+    """The cases without those whose systems are not here, and whether real systems are needed."""
+    real = any(case.is_real for case in wanted)
+    reason = systems.missing() if real else ""
+    if not reason:
+        return wanted, real
+    say(f"left out: {', '.join(case.name for case in wanted if case.is_real)}: {reason}")
+    return [case for case in wanted if not case.is_real], False
+
+
+def _tasks(wanted: list[Case], found: dict[str, list[str]], every: int) -> list[Task]:
+    """A trial for each boundary; all cases side by side, so that those that mostly wait do not wait together."""
+    names = {
+        case.name: boundaries.thinned(found[case.name][::every], case.all_of, case.others_every) for case in wanted
+    }
+    placed = [(at / len(names[case.name]), case, name) for case in wanted for at, name in enumerate(names[case.name])]
+    return [Task(case, (name,)) for _, case, name in sorted(placed, key=lambda one: one[0])]
+
+
 def _look_again(tools: campaign.Tools, results: list[Result]) -> None:
     """What was made after its trial had ended was made too often."""
     ledger = tools.lasting.ledger() | tools.forgetful.ledger()
     for result in results:
         known = {name: number for name, number in result.commits.items() if name in ledger}
         late = sum(ledger[name].commits - number for name, number in known.items())
+        late += sum(real_scene.late(tools.real, name, number) for name, number in _real(tools, result).items())
         if late > 0:
             result.duplicates += late
             result.words.append(f"duplicates: {late} more after the end")
+
+
+def _real(tools: campaign.Tools, result: Result) -> dict[str, int]:
+    """What of a trial is in the real systems."""
+    return {name: number for name, number in result.commits.items() if tools.real and name.startswith("real/")}
 
 
 def _replay(running: Campaign, task: Task, folder: str) -> int:

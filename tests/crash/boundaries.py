@@ -4,7 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+LOOKS = frozenset({"sql.from_tool_values"})
+"""What guards read and keep for a while: two threads may do it at once, so that how often it happens differs."""
+ROUNDS = "rounds."
+"""What the leading worker asks the other systems now and then. Of systems that all trials share, no two answers are
+alike, so it is left out where not everything is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ def read(trace: Path) -> list[Point]:
 def polling(idle: Sequence[Point]) -> frozenset[str]:
     """What a worker without work repeats."""
     counts = Counter(point.base for point in idle if point.label.endswith(".after"))
-    return frozenset(base for base, number in counts.items() if number > 1)
+    return frozenset(base for base, number in counts.items() if number > 1) | LOOKS
 
 
 def of(points: Sequence[Point], polls: frozenset[str]) -> list[str]:
@@ -47,6 +54,14 @@ def of(points: Sequence[Point], polls: frozenset[str]) -> list[str]:
     """
     telling = _telling(points, polls)
     return [point.name for point in points if point.base not in polls or (point.base, point.number) in telling]
+
+
+def thinned(names: Sequence[str], patterns: Sequence[str], every: int) -> list[str]:
+    """All boundaries that fit one of the patterns (such as `http.*`), and every so many of the others."""
+    chosen = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    others = [name for name in names if name not in chosen and (every == 1 or not name.startswith(ROUNDS))]
+    chosen.update(others[::every])
+    return [name for name in names if name in chosen]
 
 
 def _telling(points: Sequence[Point], polls: frozenset[str]) -> set[tuple[str, int]]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash import boundaries, cases
+from tests.crash import boundaries, cases, systems
 from tests.crash.cases import Case
 from tests.crash.lane import Lane, Tools
 from tests.crash.nursery import Nursery
@@ -194,7 +194,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def servers(folder: Path, lanes: int, *, naive: bool = True) -> Iterator[tuple[Campaign, Tools]]:
+def servers(folder: Path, lanes: int, *, naive: bool = True, real: bool = False) -> Iterator[tuple[Campaign, Tools]]:
     """Private servers, lanes and nurseries for as long as the block lasts."""
     with ExitStack() as stack:
         home = folder / "home"
@@ -202,7 +202,8 @@ def servers(folder: Path, lanes: int, *, naive: bool = True) -> Iterator[tuple[C
         stack.callback(local.stop, home)
         databases.make_template(endpoints.database_url)
         lasting = stack.enter_context(ToolProcess(index_lag=cases.INDEX_LAG))
-        tools = Tools(lasting, stack.enter_context(ToolProcess(key_window=cases.FORGETFUL)))
+        forgetful = stack.enter_context(ToolProcess(key_window=cases.FORGETFUL))
+        tools = Tools(lasting, forgetful, stack.enter_context(systems.running()) if real else None)
         trades = {False: "tests.crash.children"} | ({True: "tests.crash.naive"} if naive else {})
         nurseries = {is_naive: stack.enter_context(Nursery(trade)) for is_naive, trade in trades.items()}
         broker, _, _ = endpoints.broker_url.rpartition("/")

@@ -22,6 +22,10 @@ CAREFUL = """name = "careful"
 [approval]
 purposes = ["tickets"]
 """
+PLAIN = 'name = "plain"\n'
+REAL = ("tickets", "notices", "slots")
+VERY_LATE = {"kind": "hang_late_commit", "seconds": 5.0}
+"""Longer than the timeout of its case, and with Redmine's own time much shorter than that and the quarantine."""
 PROMISING = [kind for kind in ToolClass if kind is not ToolClass.REPEATED]
 """The classes that promise never to make two."""
 FORGETFUL = 2.5
@@ -58,11 +62,11 @@ class Case:
 
     name: str
     kind: ToolClass | None = None
+    faults: tuple[str | Mapping[str, Any], ...] = ()
+    notice_faults: tuple[str | Mapping[str, Any], ...] = ()
     makes: tuple[str, ...] = ("tickets", "notices")
     title: str = "Saving an order fails"
     policy: str = ""
-    faults: tuple[str | Mapping[str, Any], ...] = ()
-    notice_faults: tuple[str | Mapping[str, Any], ...] = ()
     timeout: float = 2.0
     quarantine: float = 1.6
     window: float | None = None
@@ -76,11 +80,26 @@ class Case:
     resolves: bool = True
     limit: float = 120.0
     is_naive: bool = False
+    is_real: bool = False
+    on_unknown: str = "hold"
+    all_of: tuple[str, ...] = ()
+    others_every: int = 1
+    """Of the boundaries that fit none of the patterns `all_of` only every so many, for cases that take long."""
 
     @property
     def may_hold(self) -> bool:
         """Whether a lost answer can only be found out by a person."""
-        return self.kind is ToolClass.BLIND or self.window is not None
+        asks = self.is_real and self.on_unknown == "hold"
+        return asks or self.kind is ToolClass.BLIND or self.window is not None
+
+    def may_repeat(self, stage: Stage) -> bool:
+        """Whether the tool of this stage is set to send again when an answer was lost."""
+        return self.is_real and self.on_unknown == "resend" and stage is Stage.NOTIFY
+
+    @property
+    def is_counted_there(self) -> bool:
+        """Whether the other systems say what was made, and not our own tables."""
+        return self.is_real or self.kind is not None
 
     @property
     def loses_answers(self) -> bool:
@@ -109,6 +128,7 @@ def every() -> dict[str, Case]:
         *_forks(),
         *_redrives(),
         *_relays(),
+        *_reals(),
         *_naives(),
     ]
     return {case.name: case for case in found}
@@ -250,7 +270,7 @@ def _forks() -> Iterator[Case]:
 
 
 def _finish(scene: Scene) -> None:
-    scene.carry(scene.submit()[0], *Stage)
+    scene.carry(scene.submit()[0], Stage.TRIAGE, Stage.CREATE_TICKET, Stage.NOTIFY)
 
 
 def _finish_and_fork(scene: Scene) -> None:
@@ -282,3 +302,14 @@ def _flush(scene: Scene, state: State) -> None:
     """While a run is worked on and the others wait; and again when a worker has died."""
     if (_under_way(scene, state) or scene.memory.deaths) and scene.once(f"flush {scene.memory.deaths}"):
         scene.lane.flush()
+
+
+def _reals() -> Iterator[Case]:
+    """Redmine, Radicale and a mail server, all three in one run; see `systems`."""
+    normal = Case("real/normal", makes=REAL, policy=PLAIN, timeout=5.0, quarantine=3.0, is_real=True)
+    yield replace(normal, all_of=("http.*", "smtp.*", "tool.*"), others_every=6)
+    tickets = replace(normal, all_of=("http.*issues*", "tool.commit(tickets)*"), others_every=12)
+    yield replace(tickets, name="real/429", faults=(TOO_MANY,))
+    yield replace(tickets, name="real/late", faults=(VERY_LATE,), timeout=4.0)
+    mails = ("smtp.*", "tool.commit(notices)*")
+    yield replace(normal, name="real/resend", on_unknown="resend", all_of=mails, others_every=12)

@@ -22,6 +22,7 @@ from sqlalchemy import event
 from tests.crash import labels
 from triage.store.database import Database
 from triage.tools.connection import Address, Connection
+from triage.tools.smtp import Session
 
 COMMIT_TIME = 0.15
 """Seconds that the other system gets to commit what it was sent, before this process dies."""
@@ -39,6 +40,7 @@ class Points:
 
     def reach(self, label: str, outcome: object = None, *, pause: float = 0.0) -> None:
         """This process is at that point now; `pause` seconds pass before it dies there."""
+        label = f"rounds.{label}" if threading.current_thread().name == "rounds" else label
         with self._lock:
             self._counts[label] += 1
             number = self._counts[label]
@@ -61,6 +63,7 @@ def install(environment: Mapping[str, str] = os.environ) -> None:
         watch_sql(points)
         watch_redis(points)
         watch_requests(points)
+        watch_mail(points)
 
 
 def watch_sql(points: Points) -> None:
@@ -169,6 +172,33 @@ def watch_requests(points: Points) -> None:
 
     reading = {name: _reading(points, name) for name in ("response", "body")}
     _replace(Connection, open=classmethod(connecting), send=sending, **reading)
+
+
+def watch_mail(points: Points) -> None:
+    """Before and after connecting and each thing that is said, and after each answer."""
+    connect, write, read = Session.open.__func__, Session._write, Session._read  # type: ignore[attr-defined]
+    said = threading.local()
+
+    def connecting(cls: type[Session], *args: Any) -> Session:
+        said.label = "smtp.greeting"
+        points.reach("smtp.connect.before")
+        session: Session = connect(cls, *args)
+        return session
+
+    def writing(self: Session, data: bytes) -> None:
+        said.label = labels.of_mail(data)
+        points.reach(f"{said.label}.send.before")
+        write(self, data)
+        points.reach(f"{said.label}.send.after")
+        if said.label == "smtp.dot":
+            points.reach("smtp.dot.committed", pause=COMMIT_TIME)
+
+    def reading(self: Session) -> Any:
+        reply = read(self)
+        points.reach(f"{said.label}.answer.after", reply.code)
+        return reply
+
+    _replace(Session, open=classmethod(connecting), _write=writing, _read=reading)
 
 
 def _reading(points: Points, name: str) -> Callable[..., Any]:

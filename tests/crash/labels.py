@@ -18,6 +18,10 @@ MANY_KEYS = {b"BRPOP"}
 SCRIPTS = {b"EVALSHA", b"EVAL"}
 KEY_OF_SCRIPT = 3
 PREFIX = "triage:"
+OBJECT = re.compile(r"/(?:\d+|[0-9a-f]{32})(?=\.|$)")
+MAIL_COMMANDS = {b"EHLO", b"STARTTLS", b"MAIL", b"RCPT", b"DATA"}
+MAIL_WORD = 16
+MAIL_ENDS = {b".\r\n", b"\r\n.\r\n"}
 LOOSE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}|\d+")
 TABLE = re.compile(r"\b(insert into|update|delete from|from)\s+(\w+)", re.IGNORECASE)
 
@@ -45,8 +49,17 @@ def of_request(start: bytes) -> str:
 
 
 def path(target: str) -> str:
-    """A request's target without the query and without the trial's number."""
-    return re.sub(r"-\d+$", "", target.partition("?")[0].strip("/"))
+    """A request's target without the query, the trial's number and the ids of objects."""
+    plain = re.sub(r"-\d+$", "", target.partition("?")[0].strip("/"))
+    return OBJECT.sub("/*", plain)
+
+
+def of_mail(data: bytes) -> str:
+    """What is written to a mail server: by its command, or as the text of the mail, or as the dot that ends it."""
+    if data in MAIL_ENDS:
+        return "smtp.dot"
+    word = data[:MAIL_WORD].partition(b"\r\n")[0].split(b" ")[0].split(b":")[0]
+    return f"smtp.{word.decode()}" if word in MAIL_COMMANDS else "smtp.text"
 
 
 @cache

@@ -9,6 +9,7 @@ import psycopg
 import redis
 
 from tests.crash import naive
+from tests.crash.systems import Systems
 from tests.support import databases
 from triage.testing import Controls
 
@@ -24,10 +25,11 @@ update relay set process_id = null, until = '-infinity', broker_token = null;
 
 @dataclass(frozen=True)
 class Tools:
-    """The other systems: one that keeps its keys long, and one that forgets them soon."""
+    """The other systems: one that keeps its keys long, one that forgets them soon, and real ones if they are needed."""
 
     lasting: Controls
     forgetful: Controls
+    real: Systems | None = None
 
 
 class Lane:

@@ -6,17 +6,34 @@ from typing import Any
 
 from tests.crash.trial import Result
 
-COLUMNS = ("case", "boundaries", "duplicates", "lost", "held", "unexpected", "missed", "p50 s", "p95 s", "slowest s")
-COUNTED = ("duplicates", "lost", "held", "held_unexpected")
+COLUMNS = (
+    "case",
+    "boundaries",
+    "duplicates",
+    "lost",
+    "repeats",
+    "held",
+    "unexpected",
+    "missed",
+    "p50 s",
+    "p95 s",
+    "slowest s",
+)
+COUNTED = ("duplicates", "lost", "repeats", "held", "held_unexpected")
 NAIVE = "naive/"
 OURS = {"naive/normal": "findable/normal", "naive/429": "findable/429", "naive/late": "findable/late"}
 """What the product does with the same tools in the same cases."""
 
 
-def summary(singles: Sequence[Result], pairs: Sequence[Result], *, seed: int, seconds: float) -> dict[str, Any]:
-    """Everything in figures; the usual way's figures stand apart."""
+def summary(
+    singles: Sequence[Result], pairs: Sequence[Result], recorded: Mapping[str, int], *, seed: int, seconds: float
+) -> dict[str, Any]:
+    """Everything in figures; the usual way's figures stand apart. `recorded` is how many boundaries each case has."""
     ours = [result for result in singles if not result.case.startswith(NAIVE)]
-    by_case = {case: figures([one for one in singles if one.case == case]) for case in _cases(singles)}
+    by_case = {
+        case: {"recorded": recorded[case], **figures([one for one in singles if one.case == case])}
+        for case in _cases(singles)
+    }
     return {
         **figures(ours),
         "seed": seed,
@@ -57,7 +74,7 @@ def side_by_side(by_case: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any]) -> str:
     """All cases, the sums, the pairs, and beside them the usual way."""
-    rows = [COLUMNS, *(_row(case, found) for case, found in result["cases"].items())]
+    rows = [COLUMNS, *(_row(_named(case, found), found) for case, found in result["cases"].items())]
     rows += [_row("all", result), _row(f"pairs, seed {result['seed']}", result["pairs"])]
     for case, both in result["side_by_side"].items():
         rows += [_row(f"a naive task, {case}", both["naive"]), _row(f"triage, {case}", both["triage"])]
@@ -75,8 +92,13 @@ def _cases(results: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(result.case for result in results))
 
 
+def _named(case: str, found: Mapping[str, Any]) -> str:
+    """The case; with how many boundaries it has where not all were tried."""
+    return case if found["boundaries"] == found["recorded"] else f"{case}, of {found['recorded']}"
+
+
 def _row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
-    keys = ("boundaries", "duplicates", "lost", "held", "held_unexpected", "missed")
+    keys = ("boundaries", *COUNTED, "missed")
     times = ("recovery_p50_s", "recovery_p95_s", "recovery_max_s")
     return (name, *(str(found[key]) for key in keys), *(f"{found[key]:.1f}" for key in times))
 

@@ -79,9 +79,13 @@ class Scene:
         self.policy = self._policy()
         self.environment = self._environment()
         self.services = Services(self._settings())
-        self.tools.script(self.endpoint("tickets"), *case.faults)
-        self.tools.script(self.endpoint("notices"), *case.notice_faults)
+        self._break()
         case.begin(self)
+
+    @property
+    def title(self) -> str:
+        """Of this trial's reports."""
+        return self.case.title
 
     def endpoint(self, what: str) -> str:
         """This trial's own."""
@@ -89,7 +93,7 @@ class Scene:
 
     def submit(self, number: int = 1) -> list[UUID]:
         """Hand in new reports."""
-        reports = [report(title=self.case.title) for _ in range(number)]
+        reports = [report(title=self.title) for _ in range(number)]
         return [one.run_id for one in self.services.store.submit_many(reports, None)]
 
     def carry(self, run_id: UUID, *stages: Stage) -> None:
@@ -133,8 +137,12 @@ class Scene:
         time.sleep(0.03)  # a statement that was already sent still commits
         state = self.state()
         self.memory.deaths += 1
-        self.memory.under_way |= any(effect.state == "sending" for effect in state.effects)
+        self.memory.under_way |= any(self.may_be_made(effect) for effect in state.effects)
         return state
+
+    def may_be_made(self, effect: EffectNow) -> bool:
+        """Whether a call is under way whose outcome may need a person."""
+        return effect.state == "sending"
 
     def act(self, state: State) -> None:
         """Do what the outside does in this case; then resolve what is held, after looking at the other system."""
@@ -173,6 +181,11 @@ class Scene:
             return
         self.memory.held += 1
         del self.memory.held_since[run_id]
+
+    def _break(self) -> None:
+        """Tell the other systems what to do wrong."""
+        self.tools.script(self.endpoint("tickets"), *self.case.faults)
+        self.tools.script(self.endpoint("notices"), *self.case.notice_faults)
 
     def _tool(self, what: str) -> dict[str, str]:
         case = self.case
@@ -219,6 +232,7 @@ class Count:
 
     duplicates: int = 0
     lost: int = 0
+    repeats: int = 0
     words: list[str] = field(default_factory=list)
 
     def add(self, kind: str, number: int, why: str) -> None:
@@ -248,7 +262,8 @@ def _judge_effects(found: Count, scene: Scene, state: State, stage: Stage) -> No
     for effect in (effect for effect in state.effects if effect.stage is stage):
         number = made.pop(effect.key, 0)
         owed = effect.state == "confirmed" or state.runs.get(effect.run_id) is Status.DONE
-        found.add("duplicates", number - 1, f"{number} objects for one {stage} effect")
+        again = "repeats" if scene.case.may_repeat(stage) else "duplicates"
+        found.add(again, number - 1, f"{number} objects for one {stage} effect")
         found.add("lost", int(owed and not number), f"the {stage} effect is {effect.state}, and nothing was made")
         found.add("lost", int(effect.state == "sending"), f"the {stage} effect is left in sending")
     found.add("duplicates", sum(made.values()), f"{sum(made.values())} objects of {stage} that belong to no effect")

@@ -10,6 +10,7 @@ from tests.crash.cases import Case
 from tests.crash.lane import Lane
 from tests.crash.naive_scene import NaiveScene
 from tests.crash.nursery import Child, Nursery
+from tests.crash.real_scene import RealScene
 from tests.crash.scene import Scene, State
 from triage.model import Status
 
@@ -23,13 +24,17 @@ OF_TOOL = "tool.commit"
 
 @dataclass
 class Result:
-    """What came of a trial; times are in seconds. `recovery` is None if there was nothing to recover."""
+    """What came of a trial; times are in seconds. `recovery` is None if there was nothing to recover.
+
+    `repeats` are further copies from a tool that is set to send again, and to make its copies alike.
+    """
 
     case: str
     at: tuple[str, ...]
     reached: bool = True
     duplicates: int = 0
     lost: int = 0
+    repeats: int = 0
     held: int = 0
     held_unexpected: int = 0
     recovery: float | None = None
@@ -55,7 +60,7 @@ class Trial:
 
     def __init__(self, case: Case, lane: Lane, nursery: Nursery, at: Sequence[str] = ()) -> None:
         """Begin the case in the lane."""
-        self.scene = NaiveScene(case, lane) if case.is_naive else Scene(case, lane)
+        self.scene = (NaiveScene if case.is_naive else RealScene if case.is_real else Scene)(case, lane)
         self.result = Result(case.name, tuple(at))
         self._nursery = nursery
         self._children: list[Child] = []
@@ -163,10 +168,11 @@ class Trial:
         scene, result = self.scene, self.result
         found = scene.problems()
         result.duplicates, result.lost, result.words = found.duplicates, found.lost, found.words
+        result.repeats = found.repeats
         result.held = scene.memory.held + len(scene.memory.held_since)
         expected = scene.case.may_hold and (scene.memory.under_way or scene.case.loses_answers)
         result.held_unexpected = 0 if expected or scene.case.command else result.held
-        if scene.case.kind is not None:
+        if scene.case.is_counted_there:
             result.commits = {scene.endpoint(what): len(scene.commits(what)) for what in scene.case.makes}
         if not result.is_good:
             result.words += [child.tail() for child in self._children]

@@ -16,6 +16,7 @@ import pytest
 from triage import local
 
 COMMAND = [sys.executable, "-m", "triage.cli", "demo"]
+NOT_BEGUN = b"in _get_module_details"
 PATIENCE_S = 30.0
 
 
@@ -100,7 +101,7 @@ def test_ctrl_c_leaves_nothing_running_and_nothing_corrupt(home: Path, seconds: 
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=PATIENCE_S)
     assert running.returncode in {130, -signal.SIGINT, 0}
-    assert b"Traceback" not in told or seconds < 1  # before the command has begun, Python itself answers
+    assert b"Traceback" not in told or NOT_BEGUN in told  # before the command has begun, Python itself answers
     assert eventually(lambda: not processes(home))
     again = json.loads(demo(home, "--json").stdout)
     assert (again["tickets"], again["notices"], again["failures"]) == (34, 34, 0)

@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,14 +18,6 @@ from triage.store.runs import Runs
 from triage.store.tool_box import ALL, ToolBox
 
 CRITICAL = {"title": "Data loss: all orders of a day are gone", "body": "All data lost after the upgrade."}
-
-
-@pytest.fixture
-def policy(site: Site, tmp_path: Path) -> Path:
-    """Let the workers judge by a policy file of the test's own."""
-    path = tmp_path / "policy.toml"
-    site.settings["TRIAGE_POLICY"] = str(path)
-    return path
 
 
 def submit(site: Site, given: Report) -> UUID:
@@ -47,9 +38,9 @@ def wait_asked(site: Site, run_id: UUID) -> ApprovalView:
     return asked(site)
 
 
-def test_nothing_leaves_without_leave_and_all_of_it_with(site: Site, policy: Path) -> None:
+def test_nothing_leaves_without_leave_and_all_of_it_with(site: Site) -> None:
     """A ticket that needs leave is not sent until two people gave it, and is then sent once."""
-    policy.write_text('name = "careful"\n[approval]\npurposes = ["tickets"]\npeople = 2\n')
+    site.judge_by('name = "careful"\n[approval]\npurposes = ["tickets"]\npeople = 2\n')
     site.use_tools(ToolClass.BLIND)
     site.ready_worker()
     (run_id,) = site.submit()
@@ -66,9 +57,9 @@ def test_nothing_leaves_without_leave_and_all_of_it_with(site: Site, policy: Pat
     assert approvals.get(one.id).used_at is not None
 
 
-def test_a_denial_is_final_and_is_told(site: Site, policy: Path) -> None:
+def test_a_denial_is_final_and_is_told(site: Site) -> None:
     """A ticket that was denied is never sent: the run ends with who denied it and why."""
-    policy.write_text('name = "careful"\n[approval]\npurposes = ["tickets"]\n')
+    site.judge_by('name = "careful"\n[approval]\npurposes = ["tickets"]\n')
     site.use_tools(ToolClass.KEYED)
     site.ready_worker()
     (run_id,) = site.submit()
@@ -81,9 +72,9 @@ def test_a_denial_is_final_and_is_told(site: Site, policy: Path) -> None:
         Approvals(site.database).decide(one.id, one.digest, leave=True, by="bob")
 
 
-def test_leave_is_for_exactly_one_request(site: Site, policy: Path) -> None:
+def test_leave_is_for_exactly_one_request(site: Site) -> None:
     """Leave for another digest, or after it has expired, changes nothing."""
-    policy.write_text('name = "careful"\n[approval]\npurposes = ["tickets"]\n')
+    site.judge_by('name = "careful"\n[approval]\npurposes = ["tickets"]\n')
     site.ready_worker()
     (run_id,) = site.submit()
     one = wait_asked(site, run_id)
@@ -96,9 +87,9 @@ def test_leave_is_for_exactly_one_request(site: Site, policy: Path) -> None:
     assert value(site.database, "select count(*) from local_ticket") == 0
 
 
-def test_what_was_said_outlives_a_redrive_and_ends_with_the_run(site: Site, policy: Path) -> None:
+def test_what_was_said_outlives_a_redrive_and_ends_with_the_run(site: Site) -> None:
     """Asking again keeps the first person's word, and a cancelled run waits for nobody's."""
-    policy.write_text('name = "careful"\n[approval]\npurposes = ["tickets"]\npeople = 2\n')
+    site.judge_by('name = "careful"\n[approval]\npurposes = ["tickets"]\npeople = 2\n')
     site.ready_worker()
     (run_id,) = site.submit()
     one, approvals = wait_asked(site, run_id), Approvals(site.database)
@@ -177,9 +168,9 @@ def extra(site: Site, role: str, endpoint: str) -> None:
     site.settings |= {f"TRIAGE_{role}__{key}": text for key, text in given.items()}
 
 
-def test_a_refused_follow_up_is_told_and_the_run_ends_well(site: Site, policy: Path) -> None:
+def test_a_refused_follow_up_is_told_and_the_run_ends_well(site: Site) -> None:
     """A calendar block with too many people is refused by the policy, and the run is done without it."""
-    policy.write_text('name = "strict"\n')
+    site.judge_by('name = "strict"\n')
     extra(site, "CALENDAR", "keyed/slots")
     site.kind = ToolClass.KEYED
     site.settings["TRIAGE_REVIEW__ATTENDEES"] = json.dumps([f"p{n}@example.org" for n in range(40)])

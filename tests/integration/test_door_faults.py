@@ -1,13 +1,13 @@
 """The guarded door when what its guards share is away, and when it is shut in the middle of the work."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
 from tests.support import waiting
@@ -26,6 +26,7 @@ from triage.testing import Controls
 from triage.toolset import Parts, Toolset
 
 NOWHERE = "postgresql+psycopg://nobody:nothing@127.0.0.1:9/nothing"
+DUE = "update run set due = now(), ring_at = now()"
 ENDPOINTS = {TICKETS: "keyed/tickets", NOTICES: "keyed/notices"}
 
 
@@ -87,10 +88,10 @@ def test_a_run_goes_on_once_the_guards_can_ask(services: Services, away: SharedT
     run_id = submit(services)
     carry(services, services.shared, run_id, Stage.TRIAGE, Stage.CREATE_TICKET)
     for _ in range(3):
-        query(services.database, "update run set due = now()")
+        query(services.database, DUE)
         (late,) = carry(services, away, run_id, Stage.NOTIFY)
-        assert late.what == "retry"
-    query(services.database, "update run set due = now()")
+        assert late.what == "retry" and "the guards cannot be asked" in late.why
+    query(services.database, DUE)
     (last,) = carry(services, services.shared, run_id, Stage.NOTIFY)
     assert (last.what, services.runs.get(run_id).status) == ("finished", "done")
     assert [tools.entry(name).attempts for name in ENDPOINTS.values()] == [1, 1]
@@ -115,27 +116,24 @@ def test_nothing_leaves_while_postgres_is_away(site: Site, servers_home: Path) -
     assert attempts(site) == 2 * len(ids)
 
 
-class stopped:  # noqa: N801 - used like a function
-    """These processes stand still for as long as the block lasts."""
-
-    def __init__(self, pids: list[int]) -> None:
-        self._pids = pids
-
-    def __enter__(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def __exit__(self, *_: object) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self._pids:
-            os.kill(pid, number)
+@contextmanager
+def stopped(postmaster: psutil.Process) -> Iterator[None]:
+    """Let Postgres stand still for as long as the block lasts: the postmaster first, so that it starts no others."""
+    postmaster.suspend()
+    family = [postmaster, *postmaster.children()]
+    try:
+        for process in family:
+            process.suspend()
+        yield
+    finally:
+        for process in family:
+            process.resume()
 
 
-def postgres(home: Path) -> list[int]:
-    """Every process of the tests' Postgres, the postmaster first so that it starts no others."""
-    (postmaster,) = [one.pid for one in local.status(home).servers if one.name == "postgres"]
-    return [postmaster]
+def postgres(home: Path) -> psutil.Process:
+    """The tests' own."""
+    (pid,) = [one.pid for one in local.status(home).servers if one.name == "postgres"]
+    return psutil.Process(pid)
 
 
 def attempts(site: Site) -> int:

@@ -198,6 +198,8 @@ def assert_inert(house: House, story: RunStory) -> None:
     body = issue.text.removesuffix(marker.comment(issue.key))
     assert list(alive("github", body, (r"@team", r"<!--"))) == [], body
     assert not [text for text in (body, issue.title, *issue.labels) if MARKER.search(text)]
+    made_up = HijackedDecider().decide(report()).labels
+    assert issue.labels and not {*issue.labels} & {*made_up}, issue.labels  # a label may start other machines
     assert not CALL.search(issue.title), issue.title  # a title is plain text, but for these
     said = str(message.fields["text"])
     assert list(alive("slack", said, (r"<!--",))) == [] and not CALL.search(said) and not MARKER.search(said), said
@@ -281,6 +283,11 @@ def test_a_block_is_refused_for_each_of_its_faults(house: House, changed: dict[s
         ({"severity": "apocalyptic"}, "severity"),
         ({"kind": "refund"}, "kind"),
         ({"confidence": 1.01}, "confidence"),
+        ({"reason": "x" * 4_001}, "reason"),
+        ({"route": "x" * 201}, "route"),
+        ({"decided_by": "x" * 65}, "decided_by"),
+        ({"labels": ["label"] * 51}, "labels"),
+        ({"labels": ["x" * 65]}, "labels.0"),
         ({"approved": True}, "approved"),
     ],
 )

@@ -9,10 +9,10 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from triage import clock, errors
-from triage.guards.chain import Known, Limits, guarded
+from triage.guards.chain import Known, guarded
 from triage.guards.judge import Surroundings, judge
-from triage.guards.policy import Policy
-from triage.model import Rate, Request, Sent, Stage
+from triage.guards.policy import Breaker, Limits, Policy
+from triage.model import Request, Sent, Stage
 from triage.testing.shared import SharedMemory
 from triage.testing.tools import RecordingTool
 
@@ -187,8 +187,9 @@ def test_a_tool_is_called_at_most_once_and_only_when_nobody_refuses(
 ) -> None:
     """Each call reaches the tool once, unchanged, with its answer unchanged, or not at all: whatever else is down."""
     tool, shared = RecordingTool(*answers), SharedMemory()
-    limits = Limits(rate=Rate(4, timedelta(hours=1)), threshold=2)
-    guard = guarded(tool, policy=STRICT, shared=shared, known=Known(TARGETS, now=lambda: NOW), limits=limits)
+    quick = {"limits": Limits(per_minute={"recorder": 4}), "breaker": Breaker(threshold=2)}
+    policy = STRICT.model_copy(update=quick)
+    guard = guarded(tool, policy=policy, shared=shared, known=Known(TARGETS, now=lambda: NOW))
     shared.away = away
     for request in asked:
         before = len(tool.sent)

@@ -52,6 +52,12 @@ class Site:
             given = {"KIND": "webhook", "URL": url, "TOOL_CLASS": kind.value, **times, **found}
             self.settings |= {f"TRIAGE_{tool}__{key}": text for key, text in given.items()}
 
+    def judge_by(self, policy: str) -> None:
+        """Give the workers a policy of the test's own, as TOML."""
+        path = self.folder / "policy.toml"
+        path.write_text(policy)
+        self.settings["TRIAGE_POLICY"] = str(path)
+
     def worker(
         self, *, queues: Sequence[str] = (), slots: int = 4, settings: Mapping[str, str] | None = None
     ) -> WorkerProcess:

@@ -19,6 +19,7 @@ from triage.model import Sent
 from triage.testing.shared import SharedMemory
 from triage.testing.tools import RecordingTool
 
+HALF_A_MINUTE = timedelta(seconds=30)
 LOST = OutcomeUnknown("the answer was lost")
 FAILURES = [LOST, NotSent("nobody answers")]
 NO_FAILURES = [
@@ -36,7 +37,7 @@ NO_FAILURES = [
 def tripped(tool: RecordingTool, clock: Hand) -> tuple[CircuitBreaker, SharedMemory]:
     """Let the breaker of a tool that answers with failures open."""
     shared = SharedMemory(clock)
-    guard = CircuitBreaker(tool, shared, threshold=2, cool_down=timedelta(seconds=30))
+    guard = CircuitBreaker(tool, shared, 2, HALF_A_MINUTE)
     for _ in range(2):
         with pytest.raises((OutcomeUnknown, NotSent)):
             guard.send(request())
@@ -46,7 +47,7 @@ def tripped(tool: RecordingTool, clock: Hand) -> tuple[CircuitBreaker, SharedMem
 def test_a_tool_that_is_well_costs_no_statement() -> None:
     """Without failures, the breaker only looks at this process's copy."""
     shared = SharedMemory()
-    assert CircuitBreaker(RecordingTool(), shared).send(request()) == Sent("R-1")
+    assert CircuitBreaker(RecordingTool(), shared, 5, HALF_A_MINUTE).send(request()) == Sent("R-1")
     assert shared.calls == ["tool recorder"]
 
 
@@ -68,7 +69,7 @@ def test_failures_in_a_row_open_the_breaker(error: Exception) -> None:
 def test_what_is_no_failure_of_the_tool_never_opens_it(error: Exception) -> None:
     """A definite no, a wait, and what is our own affair are not counted against the tool, and leave as they are."""
     tool, shared = RecordingTool(error), SharedMemory()
-    guard = CircuitBreaker(tool, shared, threshold=1)
+    guard = CircuitBreaker(tool, shared, 1, HALF_A_MINUTE)
     for _ in range(3):
         with pytest.raises(type(error)) as caught:
             guard.send(request())
@@ -81,7 +82,7 @@ def test_what_is_no_failure_of_the_tool_never_opens_it(error: Exception) -> None
 def test_an_answer_forgets_the_failures(answer: Sent | Exception) -> None:
     """Failures count only in a row: any answer, also a definite no, begins anew."""
     tool, shared = RecordingTool(LOST, answer, LOST, Sent("R-8")), SharedMemory()
-    guard = CircuitBreaker(tool, shared, threshold=2)
+    guard = CircuitBreaker(tool, shared, 2, HALF_A_MINUTE)
     with pytest.raises(OutcomeUnknown):
         guard.send(request())
     if isinstance(answer, Sent):
@@ -138,7 +139,7 @@ def test_nothing_is_sent_while_the_state_cannot_be_told(away: str) -> None:
 def test_books_that_fail_do_not_change_what_became_of_the_call() -> None:
     """If the state is away after the call, its confirmed object or its error leaves all the same."""
     tool, shared = RecordingTool(LOST, LOST, Sent("R-7"), Refused("422")), SharedMemory()
-    guard = CircuitBreaker(tool, shared)
+    guard = CircuitBreaker(tool, shared, 5, HALF_A_MINUTE)
     with pytest.raises(OutcomeUnknown):
         guard.send(request())
     shared.away = {"failed", "succeeded"}
@@ -161,7 +162,7 @@ class Buggy(SharedMemory):
 
 def test_a_bug_in_the_books_does_not_lose_the_object() -> None:
     """Whatever goes wrong with the books, a confirmed object stays confirmed."""
-    guard = CircuitBreaker(RecordingTool(LOST, Sent("R-7")), Buggy())
+    guard = CircuitBreaker(RecordingTool(LOST, Sent("R-7")), Buggy(), 5, HALF_A_MINUTE)
     with pytest.raises(OutcomeUnknown):
         guard.send(request())
     assert guard.send(request()) == Sent("R-7")

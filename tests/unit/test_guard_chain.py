@@ -10,8 +10,8 @@ import pytest
 from tests.unit.guarding import EVENT, MONDAY, event, request
 from triage import clock
 from triage.errors import ApprovalNeeded, GuardRefused, OutcomeUnknown, Postponed
-from triage.guards.chain import Known, Limits, guarded
-from triage.guards.policy import Policy
+from triage.guards.chain import Known, guarded
+from triage.guards.policy import Breaker, Policy
 from triage.model import Approval, Rate, Request, Sent
 from triage.ports import Tool
 from triage.testing.shared import SharedMemory
@@ -21,7 +21,7 @@ LONG, SHORT = timedelta(hours=1), timedelta(seconds=1)
 FIELDS = {
     "name": "ours",
     "events": {"domains": ["example.org"]},
-    "limits": {"per_day": {"recorder": 1}},
+    "limits": {"per_day": {"recorder": 1}, "per_minute": {"recorder": 9}},
     "approval": {"severities": ["critical"]},
 }
 OURS = Policy.model_validate(FIELDS)
@@ -80,8 +80,7 @@ ORDER: list[tuple[Callable[[Setting], None], str]] = [
 
 def chain(tool: Tool, shared: SharedMemory, **changes: Any) -> Tool:
     """Guard a tool as strictly as these tests need it."""
-    limits = Limits(rate=Rate(9, timedelta(minutes=1)))
-    given: dict[str, Any] = {"policy": OURS, "known": HERE, "limits": limits}
+    given: dict[str, Any] = {"policy": OURS, "known": HERE}
     return guarded(tool, shared=shared, **(given | changes))
 
 
@@ -167,16 +166,19 @@ def test_nothing_leaves_while_the_shared_state_is_away(away: str) -> None:
     assert tool.sent == []
 
 
-def test_the_breaker_opens_after_five_failures_unless_set() -> None:
-    """By default five failures in a row open it for 30 s; both can be set."""
+def test_the_breaker_opens_after_ten_failures_unless_set() -> None:
+    """By default ten failures in a row open it for 5 s; both can be set."""
     shared = SharedMemory()
     guard = guarded(RecordingTool(OutcomeUnknown("lost")), policy=SHIPPED, shared=shared, known=HERE)
-    for _ in range(5):
+    for _ in range(10):
+        assert not shared.tool("recorder").open_for
         with pytest.raises(OutcomeUnknown):
             guard.send(request())
-    assert timedelta(seconds=29) < shared.tool("recorder").open_for <= timedelta(seconds=30)
+    assert timedelta(seconds=4) < shared.tool("recorder").open_for <= timedelta(seconds=5)
     once = chain(
-        RecordingTool(OutcomeUnknown("lost")), fresh := SharedMemory(), limits=Limits(threshold=1, cool_down=LONG)
+        RecordingTool(OutcomeUnknown("lost")),
+        fresh := SharedMemory(),
+        policy=OURS.model_copy(update={"breaker": Breaker(threshold=1, cool_down=LONG)}),
     )
     with pytest.raises(OutcomeUnknown):
         once.send(event())

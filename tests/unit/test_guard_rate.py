@@ -1,5 +1,6 @@
 """Rate limits and the day's budget: which buckets are taken from, who waits, and what a 429 does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -49,7 +50,7 @@ def test_each_target_and_the_whole_tool_are_limited() -> None:
 def test_a_set_rate_takes_the_place_of_the_declared_one() -> None:
     """What the settings say counts, not what the tool declares."""
     shared = SharedMemory(Hand())
-    guard = RateLimit(RecordingTool(spec=SPEC), shared, rate=Rate(3, MINUTE), target_rate=Rate(9, MINUTE))
+    guard = RateLimit(RecordingTool(spec=replace(SPEC, target_rate=None)), shared, rate=Rate(3, MINUTE))
     for _ in range(3):
         guard.send(request())
     with pytest.raises(Postponed, match="chat may be called 3 times in 0:01:00"):

@@ -259,6 +259,11 @@ class Rules(model.Record):
         return frozenset({self.default_route, *self.routes.component.values(), *self.routes.severity.values(), *own})
 
     @cached_property
+    def all_labels(self) -> frozenset[str]:
+        """Every label that a decision of these rules may give."""
+        return frozenset({UNDECIDED_LABEL, *(label for rule in self.rules for label in rule.labels)})
+
+    @cached_property
     def _ignored(self) -> _WordList:
         return _WordList(self.ignore or ())
 

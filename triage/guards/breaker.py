@@ -14,8 +14,6 @@ from triage.guards.base import Guard, aside
 from triage.model import Request, Sent, ToolState
 from triage.ports import SharedState, Tool
 
-THRESHOLD = 5
-COOL_DOWN = timedelta(seconds=30)
 WHILE_PROBED = timedelta(seconds=3)
 
 
@@ -26,9 +24,7 @@ class CircuitBreaker(Guard):
     10 s" is neither: the rate limit sees to it.
     """
 
-    def __init__(
-        self, tool: Tool, shared: SharedState, *, threshold: int = THRESHOLD, cool_down: timedelta = COOL_DOWN
-    ) -> None:
+    def __init__(self, tool: Tool, shared: SharedState, threshold: int, cool_down: timedelta) -> None:
         """The state is shared by all workers under the tool's name."""
         super().__init__(tool)
         self._shared = shared

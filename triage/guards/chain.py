@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from triage.guards import breaker, deadline
 from triage.guards.approval import ApprovalGuard
 from triage.guards.breaker import CircuitBreaker
 from triage.guards.closed import FailClosed
@@ -24,19 +23,7 @@ from triage.guards.switch import KillSwitch
 from triage.model import LiveValues, Rate
 from triage.ports import SharedState, Tool
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What may be set for one tool's guards; a rate that is None is the one that the tool declares."""
-
-    rate: Rate | None = None
-    target_rate: Rate | None = None
-    threshold: int = breaker.THRESHOLD
-    cool_down: timedelta = breaker.COOL_DOWN
-    least_left: timedelta = deadline.LEAST_LEFT
-
-
-DEFAULT_LIMITS = Limits()
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +42,16 @@ def guarded(
     policy: Policy,
     shared: SharedState,
     known: Known,
-    limits: Limits = DEFAULT_LIMITS,
     dry_run: bool = False,
     second: Tool | None = None,
 ) -> Tool:
     """The tool behind all its guards; `second` is the shadow's tool, guarded already."""
-    inner: Tool = Deadline(DryRun(tool) if dry_run else tool, limits.least_left)
-    if calls := policy.limits.per_day.get(tool.spec.name):
-        inner = Budget(inner, shared, calls)
-    inner = RateLimit(inner, shared, rate=limits.rate, target_rate=limits.target_rate)
-    inner = CircuitBreaker(inner, shared, threshold=limits.threshold, cool_down=limits.cool_down)
+    inner: Tool = Deadline(DryRun(tool) if dry_run else tool)
+    if a_day := policy.limits.per_day.get(tool.spec.name):
+        inner = Budget(inner, shared, a_day)
+    a_minute = policy.limits.per_minute.get(tool.spec.name)
+    inner = RateLimit(inner, shared, rate=Rate(a_minute, MINUTE) if a_minute else None)
+    inner = CircuitBreaker(inner, shared, policy.breaker.threshold, policy.breaker.cool_down)
     inner = ApprovalGuard(inner, policy.approval)
     inner = PolicyGuard(inner, policy, targets=known.targets, hosts=known.hosts, values=known.values, now=known.now)
     outer = FailClosed(KillSwitch(inner, shared))

@@ -58,6 +58,12 @@ class Section(Record):
     per_run: Count = 1
 
 
+class Tickets(Section):
+    """Tickets, and the labels that a decision may give them; none: those of the rules."""
+
+    labels: Entries = ()
+
+
 class Events(Section):
     """Calendar blocks: working hours and days are those of `time_zone`."""
 
@@ -93,9 +99,17 @@ class Links(Record):
 
 
 class Limits(Record):
-    """Calls a day by the tool's name."""
+    """Calls by the tool's name, in a day and in a minute; the latter take the place of what the tool declares."""
 
     per_day: dict[Entry, Count] = Field(default_factory=dict)
+    per_minute: dict[Entry, Count] = Field(default_factory=dict)
+
+
+class Breaker(Record):
+    """When a tool that fails is left alone: after so many failures in a row, each time in a row for twice as long."""
+
+    threshold: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 10
+    cool_down: Span = timedelta(seconds=5)
 
 
 class ApprovalRules(Record):
@@ -113,12 +127,13 @@ class Policy(Record):
     """A whole policy file."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
-    tickets: Section = Section()
+    tickets: Tickets = Tickets()
     notices: Section = Section(per_run=2)
     events: Events = Events()
     follow_ups: FollowUps = FollowUps()
     links: Links = Links()
     limits: Limits = Limits()
+    breaker: Breaker = Breaker()
     approval: ApprovalRules = ApprovalRules()
 
     @classmethod

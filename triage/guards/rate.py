@@ -22,14 +22,12 @@ class RateLimit(Guard):
     A tool without a rate has no bucket and costs no statement.
     """
 
-    def __init__(
-        self, tool: Tool, shared: SharedState, *, rate: Rate | None = None, target_rate: Rate | None = None
-    ) -> None:
-        """`rate` and `target_rate` take the place of those that the tool declares."""
+    def __init__(self, tool: Tool, shared: SharedState, *, rate: Rate | None = None) -> None:
+        """`rate` takes the place of the one that the tool declares."""
         super().__init__(tool)
         self._shared = shared
         self._rate = rate or tool.spec.rate
-        self._target_rate = target_rate or tool.spec.target_rate
+        self._target_rate = tool.spec.target_rate
 
     def send(self, request: Request) -> Sent:
         """Send, or raise `Postponed` until a call is there."""

@@ -140,7 +140,8 @@ class ToolState:
 class Outlet:
     """A tool as a place for drafts: `target` is where they go unless `routes` knows the decision's route.
 
-    `least` is the severity from which it is used; None for always. `content` is put into every draft.
+    `least` is the severity from which it is used; None for always. `content` is put into every draft. `labels` are
+    those that a decision may give; None for any.
     """
 
     tool: str
@@ -148,6 +149,7 @@ class Outlet:
     routes: Mapping[str, str] = field(default_factory=dict)
     least: Severity | None = None
     content: Json = field(default_factory=dict)
+    labels: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,12 @@ def plan_ticket(report: Report, decision: Decision, outlet: Outlet) -> Draft:
         "kind": decision.kind,
         "severity": decision.severity,
         "component": decision.component,
-        "labels": sorted({*decision.labels, decision.kind, f"severity-{decision.severity}"}),
+        "labels": sorted({*_allowed(decision, outlet), decision.kind, f"severity-{decision.severity}"}),
         "route": decision.route,
     }
     return Draft(decision.project or outlet.routes.get(decision.route, outlet.target), {**outlet.content, **content})
+
+
+def _allowed(decision: Decision, outlet: Outlet) -> set[str]:
+    """A label may start other machines: what a decision makes up is left out."""
+    return {label for label in decision.labels if outlet.labels is None or label in outlet.labels}
