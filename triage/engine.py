@@ -18,7 +18,6 @@ from triage.model import (
     Report,
     Settlement,
     Stage,
-    Status,
 )
 from triage.ports import Decider, Lease, Store, Tool
 from triage.stages import steps
@@ -140,7 +139,7 @@ class Engine:
 
     def _settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> Outcome:
         kept = self._store.settle(claim, settlement, lease)
-        retry_in = settlement.delay if settlement.status is Status.ACTIVE else None
+        retry_in = settlement.delay if settlement.by_message else None
         return _outcome(claim, kept, Outcome(None, settlement.outcome, settlement.reason, retry_in=retry_in))
 
 

@@ -130,6 +130,15 @@ class Settlement:
     counted: bool = True
     ask: Ask | None = None
 
+    @property
+    def by_message(self) -> bool:
+        """Whether a short delay may be left to the message, which comes again.
+
+        A mere wait is not: when a breaker opens or a limit is reached, the runs that wait are many at once, and their
+        messages would fill the broker beyond its mark. The relay rings them when they are due.
+        """
+        return self.status is Status.ACTIVE and self.counted
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:

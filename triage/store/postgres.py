@@ -101,7 +101,7 @@ class PostgresStore:
 
     def settle(self, claim: Claim, settlement: Settlement, lease: Lease) -> bool:
         """Save an attempt that did not finish its stage; False if the claim was lost."""
-        carried = timedelta() < settlement.delay <= RETRY_BY_MESSAGE
+        carried = settlement.by_message and timedelta() < settlement.delay <= RETRY_BY_MESSAGE
         params = (
             _attempt(claim, lease)
             | {
