@@ -379,3 +379,57 @@ def test_the_client_needs_only_the_database_and_names_what_is_wrong(services: bo
         assert set(late.value.unfinished) == {one.run_id for one in done}
         with pytest.raises(RunNotFound):
             client.wait([uuid4()], timedelta())
+
+
+def test_tools_are_listed_switched_and_explained(triage: Triage) -> None:
+    """A tool can be put out of service and back by name, and the list and the events say who did it and why."""
+    assert {one["tool"] for one in triage("tools", "list", "--json").json["tools"]} >= {"local-tracker", "local-inbox"}
+    assert triage("tools", "disable", "local-inbox", "--why", "wrong people").code == 0
+    assert "wrong people" in triage("tools", "list").out
+    assert triage("tools", "enable", "local-inbox", "--json").json["enabled"] is True
+    assert [one["what"] for one in triage("tools", "events", "--limit", 2, "--json").json] == ["enabled", "disabled"]
+    assert triage("tools", "sweep").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tools", "disable"),
+        ("tools", "disable", "nothing-of-ours"),
+        ("tools", "disable", "local-inbox", "--all"),
+        ("tools", "kinds", "nonsense"),
+        ("approvals", "approve", "1", "--json"),
+        ("approvals", "approve", "1", "--digest", "zz"),
+        ("guard", "test", "there-is-no-such-file"),
+    ],
+)
+def test_wrong_use_of_the_door_is_told(triage: Triage, words: tuple[str, ...]) -> None:
+    """What does not go together, or does not exist, ends with code 2 and words."""
+    answer = triage(*words)
+    assert (answer.code, answer.out, "error" in answer.err) == (2, "", True), answer
+
+
+def test_every_kind_of_tool_tells_its_settings(triage: Triage) -> None:
+    """Each kind that can be set is listed with its roles, and describes every setting in words."""
+    kinds = triage("tools", "kinds", "--json").json
+    assert {"github", "slack", "caldav", "local"} <= {one["kind"] for one in kinds}
+    for one in kinds:
+        assert f'kind = "{one["kind"]}"' in triage("tools", "kinds", one["kind"]).out
+        assert triage("tools", "kinds", one["kind"], "--json").json["properties"]
+
+
+def test_nothing_to_decide_is_said(triage: Triage) -> None:
+    """Without approvals the list says so, and one that does not exist is refused."""
+    assert triage("approvals", "list", "--json").json == []
+    answer = triage("approvals", "show", 4711)
+    assert (answer.code, "no approval 4711" in answer.err) == (1, True)
+
+
+def test_holds_say_what_to_look_for(triage: Triage, services: bootstrap.Services, run_id: UUID) -> None:
+    """A held call is listed with its tool, its key and its fence, and is gone once somebody has resolved it."""
+    leave_unknown(services, run_id)
+    (held,) = [one for one in triage("holds", "list", "--json").json if one["run_id"] == str(run_id)]
+    assert (held["tool"], len(held["key"])) == ("tracker", 64)
+    assert held["key"][:16] in triage("holds", "list").out
+    assert triage("holds", "resolve", run_id, "--happened", "T-1", "--fence", held["fence"]).code == 0
+    assert all(one["run_id"] != str(run_id) for one in triage("holds", "list", "--json").json)
