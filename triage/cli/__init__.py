@@ -11,7 +11,22 @@ from typing import Annotated
 
 import typer
 
-from triage.cli import act, approvals, demo, frame, guard, holds, look, servers, setup, submit, tools
+from triage.cli import (
+    act,
+    approvals,
+    demo,
+    evaluate,
+    frame,
+    guard,
+    holds,
+    learn,
+    look,
+    rules,
+    servers,
+    setup,
+    submit,
+    tools,
+)
 
 app = typer.Typer(
     name="triage",
@@ -23,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-REPORTS, REPAIR, DOOR, INSTALLATION = "Reports", "Repair", "The guarded door", "Installation"
+REPORTS, DECIDING, REPAIR, DOOR, INSTALLATION = "Reports", "Deciding", "Repair", "The guarded door", "Installation"
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
@@ -46,6 +61,9 @@ app.command(rich_help_panel=REPORTS, epilog=frame.EXIT_CODES)(submit.submit)
 app.command(rich_help_panel=REPORTS)(look.show)
 app.command("list", rich_help_panel=REPORTS)(look.list_runs)
 app.command(rich_help_panel=REPORTS, epilog=frame.EXIT_CODES)(look.wait)
+app.command(rich_help_panel=DECIDING)(learn.learn)
+app.command("eval", rich_help_panel=DECIDING)(evaluate.evaluate)
+app.add_typer(rules.app, name="rules", rich_help_panel=DECIDING)
 app.command(rich_help_panel=REPAIR)(act.retry)
 app.command(rich_help_panel=REPAIR)(act.cancel)
 app.command(rich_help_panel=REPAIR)(act.redrive)

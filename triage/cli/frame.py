@@ -107,7 +107,7 @@ def _code(error: errors.TriageError) -> int:
         return Code.NOT_FINISHED
     if error.retryable:
         return Code.UNAVAILABLE
-    wrong_use = type(error).__name__ in {"InvalidSetting", "InvalidMapping", "UnreadableFile", "Misused"}
+    wrong_use = type(error).__name__ in {"InvalidSetting", "InvalidMapping", "UnreadableFile", "Misused", "CannotLearn"}
     return Code.USAGE if wrong_use else Code.NOT_ALL_WELL
 
 
