@@ -2,7 +2,6 @@
 
 import csv
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from rich.progress import Progress
 
 from triage import errors, ingest
 from triage.cli import frame, look
+from triage.cli.files import STANDARD_INPUT, opened
 from triage.cli.text import one_line
 from triage.ingest import BadRow
 from triage.model import Json, Report, Submitted
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 BATCH = 500
 """Reports in one transaction."""
 BAD_ROWS_SHOWN = 20
-STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _file(source: Source, client: "Client", tally: Tally, how: How) -> None:
     from triage.client import batches  # noqa: PLC0415 - start-up speed
 
     bar = frame.progress(as_json=how.as_json, counted=False)
-    with _opened(source.path) as stream, _bad_rows_file(source.bad_rows) as keep, bar:
+    with opened(source.path) as stream, _bad_rows_file(source.bad_rows) as keep, bar:
         rows = _rows(stream, source, bar)
         for some in batches(_good(rows, tally, keep), BATCH):
             _hand_in(client, some, tally, keep_ids=how.wait is not None)
@@ -137,19 +136,6 @@ def _hand_in(client: "Client", reports: list[Report], tally: Tally, *, keep_ids:
         raise errors.StoreUnavailable(problem) from error
     if not keep_ids:
         tally.runs.clear()
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise ingest.UnreadableFile(f"{path}: {error.strerror or error}") from None
-    with stream:
-        yield stream
 
 
 def _beginning(stream: BinaryIO) -> bytes:

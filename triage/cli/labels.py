@@ -1,6 +1,5 @@
 """What `learn` and `eval` share: reading labelled reports, keeping the bad rows apart, and splitting by time."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 
 from triage import ingest
 from triage.cli import frame
+from triage.cli.files import STANDARD_INPUT, opened
 from triage.cli.submit import FormChoice
 from triage.cli.text import one_line
 from triage.decide.learned.reports import LabelledReport
@@ -25,7 +25,6 @@ SHOWN = 20
 """Bad rows that are told."""
 EVERY = 200
 """Rows between two movements of the bar."""
-STANDARD_INPUT = "-"
 
 File: TypeAlias = Annotated[str, typer.Argument(metavar="FILE", help="Closed reports; `-`: standard input.")]
 Form: TypeAlias = Annotated[
@@ -122,7 +121,7 @@ class Found:
 def load(source: Source, *, as_json: bool) -> Found:
     """Read the whole file, with a bar; raises `UnreadableFile`."""
     found = Found()
-    with _opened(source.path) as stream, frame.progress(as_json=as_json, counted=False) as bar:
+    with opened(source.path) as stream, frame.progress(as_json=as_json, counted=False) as bar:
         size = None if source.path == STANDARD_INPUT else Path(source.path).stat().st_size or None
         task = bar.add_task("reading", total=size)
         for number, row in enumerate(_rows(stream, source)):
@@ -200,16 +199,3 @@ def _count(found: Found, row: ClosedReport | BadRow, source: Source) -> None:
         found.ambiguous += 1
     else:
         found.reports.append(LabelledReport(min(told), row.title, row.body, row.created))
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise ingest.UnreadableFile(f"{path}: {error.strerror or error}") from None
-    with stream:
-        yield stream

@@ -1,16 +1,15 @@
 """The command `rules test`: which rule decides each report of a file."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triage import ingest
 from triage.cli import frame
+from triage.cli.files import opened
 from triage.cli.submit import FormChoice
 from triage.cli.text import one_line
 from triage.ingest import BadRow, Columns
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The rules that decide.")
 
 NO_RULE = "–"
-STANDARD_INPUT = "-"
 
 
 @app.callback()
@@ -76,24 +74,11 @@ def _answer(report: Report, rules: "Rules") -> Json:
 
 
 def _rows(path: str, form: FormChoice, columns: Columns) -> Iterator[Report | BadRow]:
-    with _opened(path) as stream:
+    with opened(path) as stream:
         peek = getattr(stream, "peek", None)
         guessed = ingest.guess_form(path, bytes(peek(1)) if peek is not None else b"")
         known = guessed if form is FormChoice.AUTO else ingest.Form(form)
         yield from ingest.read(stream, known, columns)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise ingest.UnreadableFile(f"{path}: {error.strerror or error}") from None
-    with stream:
-        yield stream
 
 
 def _tell(answers: list[Json], tally: Counter[str], bad: list[BadRow], *, counts: bool, as_json: bool) -> None:
