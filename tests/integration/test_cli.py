@@ -386,6 +386,8 @@ def test_tools_are_listed_switched_and_explained(triage: Triage) -> None:
     assert {one["tool"] for one in triage("tools", "list", "--json").json["tools"]} >= {"local-tracker", "local-inbox"}
     assert triage("tools", "disable", "local-inbox", "--why", "wrong people").code == 0
     assert "wrong people" in triage("tools", "list").out
+    warned = [one for one in triage("doctor", "--json").json if one["part"] == "tool local-inbox"]
+    assert [(one["state"], one["mend"]) for one in warned] == [("warn", "`triage tools enable local-inbox`")]
     assert triage("tools", "enable", "local-inbox", "--json").json["enabled"] is True
     assert [one["what"] for one in triage("tools", "events", "--limit", 2, "--json").json] == ["enabled", "disabled"]
     assert triage("tools", "sweep").code == 0

@@ -19,6 +19,7 @@ from triage.model import ToolClass
 from triage.ports import Tool
 from triage.store import migrate
 from triage.store.database import Database
+from triage.store.tool_box import ALL
 
 OLDEST_POSTGRES = 15
 PATIENCE_S = 5.0
@@ -55,6 +56,7 @@ def _parts(services: Services, *, ask_tools: bool) -> Iterator[Check]:
     if all(check.state != "fail" for check in database):
         yield _workers(services)
         yield from _tools(services, ask=ask_tools)
+        yield from _door(services)
     yield _rules(services.settings)
 
 
@@ -184,6 +186,29 @@ def _tools(services: Services, *, ask: bool) -> Iterator[Check]:
                 yield from _preflight(role, tool)
     except errors.InvalidSetting as error:
         yield Check("tools", "fail", str(error), f"correct it in {config.FILE} or in the environment")
+
+
+def _door(services: Services) -> Iterator[Check]:
+    """What keeps calls back, and promises that were broken."""
+    box = services.tool_box("doctor")
+    try:
+        views, duplicates = box.views(()), box.duplicates()
+    except (errors.StoreUnavailable, exc.SQLAlchemyError) as error:
+        yield Check("door", "fail", str(error), "see postgres and schema")
+        return
+    for view in views:
+        if view.switched_off:
+            which = "--all" if view.tool == ALL else view.tool
+            yield Check(
+                f"tool {view.tool}", "warn", f"switched off {view.switched_off}", f"`triage tools enable {which}`"
+            )
+        elif view.tripped:
+            yield Check(
+                view.tool, "warn", f"failed {view.failures} times in a row: {view.last_error}", "see its system"
+            )
+    for one in duplicates:
+        mend = "close one of them there, and say how it came about"
+        yield Check(one.tool, "fail", f"two objects with one key: {', '.join(one.remote_ids)}", mend)
 
 
 def _preflight(role: str, tool: Tool) -> Iterator[Check]:
