@@ -5,14 +5,18 @@ import socket
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from triage import config, engine, local, retry
+from triage import config, engine, errors, local, retry
+from triage.decide.cascade import Cascade
 from triage.decide.rules import Rules
 from triage.guards.policy import Policy
-from triage.model import Stage
+from triage.model import Kind, Stage
+from triage.model.money import Limits
 from triage.store.approvals import Approvals
 from triage.store.database import Database
 from triage.store.lease import ProcessLease
+from triage.store.money import Money
 from triage.store.operations import Operations
 from triage.store.postgres import PostgresStore
 from triage.store.runs import Runs
@@ -22,6 +26,10 @@ from triage.text.secrets import mask_report
 from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 from triage.toolset import Parts, Toolset
+
+if TYPE_CHECKING:
+    from triage.decide.learned.model import Model
+    from triage.decide.llm.paid import PaidAsker
 
 
 class Services:
@@ -85,7 +93,7 @@ class Services:
         """The engine with the tools and the decider that are set."""
         retries = retry.Policy(attempts=self.settings.attempts)
         tools = self.toolset
-        return engine.Engine(self.store, self._rules, tools.guarded, tools.outlets, policy=retries, mask=mask_report)
+        return engine.Engine(self.store, self._decider, tools.guarded, tools.outlets, policy=retries, mask=mask_report)
 
     @cached_property
     def toolset(self) -> Toolset:
@@ -110,9 +118,48 @@ class Services:
         """What waits for a person's leave."""
         return Approvals(self.database)
 
+    @cached_property
+    def money(self) -> Money:
+        """What asking models may cost, and did."""
+        return Money(self.database, self.settings.llm.budgets.limits if self.settings.llm else Limits())
+
+    @cached_property
+    def asker(self) -> "PaidAsker | None":
+        """Whom to ask where nothing else decides, if somebody is set."""
+        if self.settings.llm is None:
+            return None
+        from triage.decide.llm.ask import Asker  # noqa: PLC0415 - its libraries take a second and 50 MB
+        from triage.decide.llm.paid import PaidAsker  # noqa: PLC0415
+
+        return PaidAsker(Asker(self.settings.llm), self.money)
+
     def tool_box(self, by: str) -> ToolBox:
         """What people see of the tools, and do to them; `by` says who."""
         return ToolBox(self.database, by)
+
+    def check_decider(self, part: str) -> str:
+        """What is set as `learned` or `llm`, in words; raises InvalidSetting if it cannot decide anything."""
+        if part == "learned" and self._classifier is not None:
+            return f"{self._classifier.version}, for {', '.join(self._classifier.classes)}"
+        if part == "llm" and self.asker is not None:
+            return self.asker.check()
+        raise errors.InvalidSetting(f"{part} is not set")
+
+    @cached_property
+    def _decider(self) -> Cascade:
+        return Cascade(self._rules, self._classifier, self.asker)
+
+    @cached_property
+    def _classifier(self) -> "Model | None":
+        if self.settings.learned is None:
+            return None
+        from triage.decide.learned import fileformat  # noqa: PLC0415 - numpy, for those who use it
+
+        found = fileformat.load(self.settings.learned)
+        if strange := set(found.classes) - set(Kind):
+            told = f"{self.settings.learned} knows {', '.join(sorted(strange))}, which are no kinds of reports"
+            raise errors.InvalidSetting(f"{told}; learn anew with --map LABEL=KIND")
+        return found
 
     @cached_property
     def _rules(self) -> Rules:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import ErrorDetails
 
 from triage import errors
+from triage.decide.llm.settings import LlmSettings
 from triage.model import Severity
 from triage.tools import local
 from triage.tools.catalog import CalendarSettings, NotifierSettings, TrackerSettings
@@ -51,6 +52,8 @@ class Settings(pydantic_settings.BaseSettings):
     calendar: CalendarSettings | None = Field(default=None, description="where slots for reviews are blocked")
     review: Review = Review()
     shadow_tracker: TrackerSettings | None = Field(default=None, description="gets the same tickets, for comparison")
+    learned: Path | None = Field(default=None, description="what `triage learn` wrote; none: nothing is learned")
+    llm: LlmSettings | None = Field(default=None, description="a model to ask where nothing else decides")
     policy: Path | None = Field(default=None, description="a policy file; none: the shipped policy")
     egress_allow: tuple[str, ...] = Field(
         default=(), description="private hosts, addresses and networks that tools may reach, such as 10.1.0.0/16"

@@ -112,7 +112,9 @@ class Engine:
 
     def _triage(self, claim: Claim) -> Finished:
         report = self._mask(Report.parse(claim.report))
-        decision = self._decider.decide(report)
+        # A model may be asked in here, with no statement under way. What it said is kept with its bill, and what comes
+        # of it is saved by the statement that completes the stage: a finished stage is never paid twice.
+        decision = self._decider.decide(report, claim)
         return Finished(
             decision=decision, next_effect=self._planned(claim, steps.ticket(report, decision, self._outlets))
         )

@@ -25,6 +25,9 @@ from triage.model import (
     ToolState,
 )
 
+ASK_PATIENCE = timedelta(seconds=60)
+"""How long after its claim a decision may take at most: shorter than a claim lasts."""
+
 
 class Tool(Protocol):
     """A named outbound callable: a tracker, a notifier or a calendar."""
@@ -106,8 +109,12 @@ class SharedState(Protocol):
 class Decider(Protocol):
     """Concludes what a report is."""
 
-    def decide(self, report: Report) -> Decision:
-        """A decision for every report, with who decided and why."""
+    def decide(self, report: Report, claim: Claim) -> Decision:
+        """A decision for every report, with who decided and why.
+
+        What it costs is reserved and settled for this claim. It ends within `ASK_PATIENCE` of the claim's start.
+        Raises the `ToolError` of whom it asked, to be tried again.
+        """
         ...
 
 

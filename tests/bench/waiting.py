@@ -7,7 +7,7 @@ import os
 import time
 
 from triage.bootstrap import services
-from triage.model import Decision, Report
+from triage.model import Claim, Decision, Report
 from triage.ports import Decider
 from workers.app import app
 
@@ -22,10 +22,10 @@ class Slow:
         self._decider = decider
         self._seconds = seconds
 
-    def decide(self, report: Report) -> Decision:
+    def decide(self, report: Report, claim: Claim) -> Decision:
         """Wait, then decide."""
         time.sleep(self._seconds)
-        return self._decider.decide(report)
+        return self._decider.decide(report, claim)
 
 
 _engine = services().engine

@@ -7,7 +7,7 @@ from enum import StrEnum, auto
 from uuid import UUID
 
 from triage import clock, errors
-from triage.model import Decision, Kind, Report, Request, Sent, Severity, ToolClass, ToolSpec
+from triage.model import Claim, Decision, Kind, Report, Request, Sent, Severity, ToolClass, ToolSpec
 from triage.store.database import Database
 from triage.tools.adapter import Adapter
 
@@ -110,7 +110,7 @@ class ScriptedTool(Adapter):
 class PlainDecider:
     """Decides every report alike."""
 
-    def decide(self, report: Report) -> Decision:
+    def decide(self, report: Report, claim: Claim) -> Decision:  # noqa: ARG002 - the port's signature
         """Always the same."""
         return Decision(
             kind=Kind.BUG, severity=Severity.LOW, title=report.title, route="team", decided_by="rules", reason="always"

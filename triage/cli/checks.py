@@ -58,6 +58,7 @@ def _parts(services: Services, *, ask_tools: bool) -> Iterator[Check]:
         yield from _tools(services, ask=ask_tools)
         yield from _door(services)
     yield _rules(services.settings)
+    yield from _deciders(services)
 
 
 def _settings(settings: config.Settings) -> str:
@@ -176,6 +177,16 @@ def _rules(settings: config.Settings) -> Check:
             "rules", "fail", str(error), "correct the file, or unset rules (TRIAGE_RULES) to use the shipped ones"
         )
     return Check("rules", "ok", str(settings.rules or "the shipped ones"))
+
+
+def _deciders(services: Services) -> Iterator[Check]:
+    """Those beside the rules, if any are set: also whether the model's price is known."""
+    parts = {"learned": services.settings.learned, "llm": services.settings.llm}
+    for part in (name for name, its in parts.items() if its is not None):
+        try:
+            yield Check(part, "ok", services.check_decider(part))
+        except (errors.TriageError, ImportError) as error:
+            yield Check(part, "fail", str(error), f"correct the setting {part}, or install triage[{part}]")
 
 
 def _tools(services: Services, *, ask: bool) -> Iterator[Check]:

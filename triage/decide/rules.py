@@ -222,7 +222,7 @@ class Rules(model.Record):
         text = cache(lambda fields: _Text.of(_raw(report, fields), self._ignored))
         return next((rule for rule in self.rules if rule.matches(report, text)), None)
 
-    def decide(self, report: model.Report) -> model.Decision:
+    def decide(self, report: model.Report, claim: model.Claim | None = None) -> model.Decision:  # noqa: ARG002 - is free
         """Decide any report; what no rule matches is left to a person, under the label `needs-triage`."""
         rule = self.match(report)
         return self._undecided(report) if rule is None else self._decided(report, rule)
@@ -250,6 +250,7 @@ class Rules(model.Record):
             route=self._route("", model.Severity.MEDIUM),
             decided_by="nobody",
             reason="no rule matched",
+            confidence=0.0,
         )
 
     @cached_property
