@@ -73,9 +73,9 @@ def deliver(there: Systems, mail: str) -> None:
 def test_what_is_not_installed_may_be_left_out_only_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Redmine is not installed the reason is told, and where it must be that is an error."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("TRIAGE_TESTS_REQUIRE", "smtp")
+    monkeypatch.setenv("TESTS_REQUIRE", "smtp")
     assert "Redmine is not installed" in systems.missing()
-    monkeypatch.setenv("TRIAGE_TESTS_REQUIRE", "redmine,smtp")
+    monkeypatch.setenv("TESTS_REQUIRE", "redmine,smtp")
     with pytest.raises(RuntimeError, match="Redmine is not installed"):
         systems.missing()
 

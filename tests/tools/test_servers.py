@@ -260,9 +260,9 @@ def test_a_stopped_server_takes_its_children_along() -> None:
 
 def test_the_environment_says_what_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is named must be there; without names, CI needs what it installs and a laptop nothing."""
-    monkeypatch.setenv("TRIAGE_TESTS_REQUIRE", "redmine, smtp")
+    monkeypatch.setenv("TESTS_REQUIRE", "redmine, smtp")
     assert required() == {"redmine", "smtp"}
-    monkeypatch.delenv("TRIAGE_TESTS_REQUIRE")
+    monkeypatch.delenv("TESTS_REQUIRE")
     monkeypatch.setenv("CI", "true")
     assert {"redmine", "request_tracker", "radicale", "smtp"} <= required()
     monkeypatch.delenv("CI")
@@ -271,11 +271,11 @@ def test_the_environment_says_what_must_be_there(monkeypatch: pytest.MonkeyPatch
 
 def test_a_server_that_is_missing_skips_or_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is not installed skips with the command that installs it, and fails where it is required."""
-    monkeypatch.setenv("TRIAGE_TEST_CACHE", os.devnull)
-    monkeypatch.setenv("TRIAGE_TESTS_REQUIRE", "")
+    monkeypatch.setenv("TESTS_CACHE", os.devnull)
+    monkeypatch.setenv("TESTS_REQUIRE", "")
     with pytest.raises(pytest.skip.Exception, match="servers install synapse"):
         require("synapse")
-    monkeypatch.setenv("TRIAGE_TESTS_REQUIRE", "synapse")
+    monkeypatch.setenv("TESTS_REQUIRE", "synapse")
     with pytest.raises(pytest.fail.Exception, match="is required"):
         require("synapse")
 

@@ -7,7 +7,7 @@ renderers and the tools that are set.
 from collections.abc import Sequence
 from typing import Any
 
-from triage.model import Decision, FollowUp, Json, Kind, Report, Severity
+from triage.model import Claim, Decision, FollowUp, Json, Kind, Report, Severity
 
 FORGED_KEY = "deadbeef" * 8
 INTERNAL = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
@@ -46,7 +46,7 @@ class HijackedDecider:
         """Without `changed` it asks for everything at once."""
         self._changed: Json = changed
 
-    def decide(self, report: Report) -> Decision:
+    def decide(self, report: Report, claim: Claim | None = None) -> Decision:  # noqa: ARG002 - it asks nobody
         """The same for every report, whatever it says."""
         everything: Json = {
             "kind": Kind.SECURITY,

@@ -19,8 +19,8 @@ def missing(name: str) -> str:
 
 
 def required() -> set[str]:
-    """What must not be skipped: the names in `TRIAGE_TESTS_REQUIRE`, with commas between; else in CI what that has."""
-    names = os.environ.get("TRIAGE_TESTS_REQUIRE")
+    """What must not be skipped: the names in `TESTS_REQUIRE`, with commas between; else in CI what that has."""
+    names = os.environ.get("TESTS_REQUIRE")
     if names is not None:
         return {name.strip() for name in names.split(",") if name.strip()}
     return set(IN_CI) if os.environ.get("CI") else set()

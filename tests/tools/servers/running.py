@@ -23,8 +23,8 @@ POLL = 0.05
 
 
 def cache() -> Path:
-    """Where installed and seeded servers are kept between runs: `TRIAGE_TEST_CACHE`, else below the home folder."""
-    return Path(os.environ.get("TRIAGE_TEST_CACHE") or Path.home() / ".cache" / "triage-tests")
+    """Where installed and seeded servers are kept between runs: `TESTS_CACHE`, else below the home folder."""
+    return Path(os.environ.get("TESTS_CACHE") or Path.home() / ".cache" / "triage-tests")
 
 
 def free_port() -> int:

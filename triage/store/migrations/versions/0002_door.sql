@@ -73,11 +73,12 @@ create table tool_event (
     detail jsonb not null default '{}'
 );
 
--- Token buckets that all workers share: `level` tokens were there at `at`.
+-- Token buckets that all workers share: `level` tokens were there at `at`, after the last caller was `granted` one or not.
 create table bucket (
     name text primary key check (char_length(name) between 1 and 300),
     level double precision not null,
-    at timestamptz not null default now(),
+    at timestamptz not null default clock_timestamp(),
+    granted boolean not null default false,
     blocked_until timestamptz
 ) with (fillfactor = 50);
 
