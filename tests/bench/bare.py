@@ -16,7 +16,7 @@ from celery import canvas, signals
 import celeryconfig
 from triage.bootstrap import services
 from triage.decide.rules import Rules
-from triage.model import Decision, Report, Request, Sent, ToolClass, ToolSpec
+from triage.model import Decision, Made, Outlet, Report, Request, Sent, Stage, ToolClass, ToolSpec
 from triage.stages import create_ticket as ticket_stage
 from triage.stages import triage as triage_stage
 from triage.tools.egress import Egress
@@ -38,6 +38,7 @@ app.conf.update(task_default_queue="bare", worker_hijack_root_logger=True)
 if os.environ.get("BENCH_LEAN"):
     app.conf.update(worker_send_task_events=False, task_send_sent_event=False)
 
+OUTLET = Outlet("bench", "bench")
 _rules = Rules.load()
 _transport = Transport(egress=Egress(["127.0.0.1"]))
 
@@ -64,7 +65,7 @@ def triage(fields: dict[str, Any]) -> dict[str, Any]:
         time.sleep(_wait)
     report = Report.parse(fields)
     decision = _rules.decide(report)
-    draft = triage_stage.plan_ticket(report, decision, "bench")
+    draft = triage_stage.plan_ticket(report, decision, OUTLET)
     return {"key": report.key.hex(), "decision": decision.model_dump(mode="json"), "ticket": draft.content}
 
 
@@ -79,7 +80,8 @@ def create_ticket(triaged: dict[str, Any]) -> dict[str, Any]:
 def notify(filed: dict[str, Any]) -> None:
     """Tell people."""
     decision = Decision.model_validate(filed["decision"])
-    draft = ticket_stage.plan_notice(decision, Sent(filed["id"], filed["url"]))
+    made = Made(Stage.CREATE_TICKET, "tracker", Sent(filed["id"], filed["url"]))
+    draft = ticket_stage.plan_notice(decision, [made], OUTLET)
     _notifier.send(_request(filed["key"], draft.target, draft.content))
 
 
