@@ -82,10 +82,13 @@ chaos-network: install  ## The same with workers cut off from servers, in networ
 model: install  ## Check the protocol's model with spin
 	@$(BIN)/python -m tests.model
 
+money: install  ## Ask a model for thousands of runs within budgets that bind, while workers are killed
+	@$(BIN)/python -m tests.money
+
 bench: install  ## Speed beside a bare Celery chain on the same servers
 	@$(BIN)/python -m tests.bench
 
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real test-tools crash chaos chaos-network model bench help
+.PHONY: demo up down worker flower install lock format lint test check test-real test-tools crash chaos chaos-network model money bench help

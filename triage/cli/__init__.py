@@ -24,6 +24,7 @@ from triage.cli import (
     rules,
     servers,
     setup,
+    spending,
     submit,
     tools,
 )
@@ -64,6 +65,8 @@ app.command(rich_help_panel=REPORTS, epilog=frame.EXIT_CODES)(look.wait)
 app.command(rich_help_panel=DECIDING)(learn.learn)
 app.command("eval", rich_help_panel=DECIDING)(evaluate.evaluate)
 app.add_typer(rules.app, name="rules", rich_help_panel=DECIDING)
+app.command(rich_help_panel=DECIDING)(spending.spending)
+app.command(rich_help_panel=DECIDING)(spending.budgets)
 app.command(rich_help_panel=REPAIR)(act.retry)
 app.command(rich_help_panel=REPAIR)(act.cancel)
 app.command(rich_help_panel=REPAIR)(act.redrive)
