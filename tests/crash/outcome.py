@@ -20,6 +20,9 @@ COLUMNS = (
     "slowest s",
 )
 COUNTED = ("duplicates", "lost", "repeats", "held", "held_unexpected")
+MISSES = 1 / 200
+"""The share of boundaries that may not come again in any of their tries: which of two threads is faster decides about
+some, on a busy machine. They are told in the table; a miss breaks no promise, but proves nothing either."""
 NAIVE = "naive/"
 OURS = {"naive/normal": "findable/normal", "naive/429": "findable/429", "naive/late": "findable/late"}
 """What the product does with the same tools in the same cases."""
@@ -83,9 +86,11 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def is_good(result: Mapping[str, Any]) -> bool:
-    """Whether nothing was made twice, lost, held without need, or missed."""
-    wrong = ("duplicates", "lost", "held_unexpected", "missed")
-    return not any(part[name] for part in (result, result["pairs"]) for name in wrong)
+    """Whether nothing was made twice, lost, or held without need, and almost every boundary was tried."""
+    wrong = ("duplicates", "lost", "held_unexpected")
+    parts = (result, result["pairs"])
+    is_tried = all(part["missed"] <= part["boundaries"] * MISSES for part in parts)
+    return is_tried and not any(part[name] for part in parts for name in wrong)
 
 
 def _cases(results: Sequence[Result]) -> list[str]:
