@@ -28,7 +28,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as WebRequest
 
 from tests.tools import declarations
-from tests.tools.servers import running
+from tests.tools.servers import required, running
 from triage.testing.proxy import Exchange
 
 PATIENCE = 300.0
@@ -70,6 +70,8 @@ def installed(*what: str) -> Path:
 
 def _kept(what: str, command: list[str], unpack: Callable[[Path], None]) -> Path:
     def make(folder: Path) -> None:
+        if "schemas" not in required():  # hundreds of megabytes, and nobody's tests should wait for them unasked
+            raise Unobtainable(f"{what} was not fetched yet; TESTS_REQUIRE=schemas fetches it")
         try:
             subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
         except FileNotFoundError:
