@@ -17,7 +17,6 @@ All conditions that a rule gives must hold. Deciding is pure: no clock, no I/O, 
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -27,7 +26,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from triage import errors, model
+from triage import datafile, errors, model
 
 DEFAULT_RULES = Path(__file__).with_name("default_rules.toml")
 BODY_CHARS = 20_000
@@ -211,7 +210,7 @@ class Rules(model.Record):
         Raises `InvalidSetting`, naming the file, the rule and the field, when it cannot be read or breaks a bound.
         """
         path = path or DEFAULT_RULES
-        fields = _read(path)
+        fields = datafile.read(path)
         try:
             return cls.model_validate(fields)
         except pydantic.ValidationError as error:
@@ -290,15 +289,6 @@ def _shorten(text: str, limit: int) -> str:
         return line
     gap = line.rfind(" ", limit // 2, limit)
     return line[: gap if gap > 0 else limit - 1] + "…"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise errors.InvalidSetting(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
-        raise errors.InvalidSetting(f"{path}: is not valid TOML: {error}") from None
 
 
 def _first_problem(error: pydantic.ValidationError, fields: dict[str, Any]) -> str:

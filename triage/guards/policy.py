@@ -4,7 +4,6 @@ Everything that a file leaves out has a safe value. Judging by it is pure: see `
 """
 
 import json
-import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import AfterValidator, Field, StringConstraints
 
-from triage import errors
+from triage import datafile, errors
 from triage.guards.units import DayHours, Duration, Hours
 from triage.model import Record, Severity, Stage, digest
 
@@ -144,7 +143,7 @@ class Policy(Record):
         """
         path = path or DEFAULT_POLICY
         try:
-            return cls.model_validate(_read(path))
+            return cls.model_validate(datafile.read(path))
         except pydantic.ValidationError as error:
             raise errors.InvalidSetting(f"{path}: {_first_problem(error)}") from None
 
@@ -175,15 +174,6 @@ def _flat(dumped: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, fields in sections.items():
         for field, value in fields.items():
             yield f"{name}.{field}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise errors.InvalidSetting(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
-        raise errors.InvalidSetting(f"{path}: is not valid TOML: {error}") from None
 
 
 def _first_problem(error: pydantic.ValidationError) -> str:

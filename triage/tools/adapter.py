@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from triage.errors import NotSent, Refused
+from triage.errors import NotSent
 from triage.model import Finding, Json, LiveValues, Marked, Request, Sent, ToolSpec
 from triage.tools.connection import Headers
 from triage.tools.transport import SURELY_NOT_DONE, Answer, Transport, failure, retry_after
@@ -140,10 +140,3 @@ def text_of(content: Json, name: str) -> str:
     """A text of a draft's content; empty if it is missing or none."""
     value = content.get(name)
     return value if isinstance(value, str) else ""
-
-
-def refuse_long(name: str, value: str, limit: int) -> str:
-    """A value that must be kept whole, such as an address; raises `Refused` when the other system cannot take it."""
-    if len(value) > limit:
-        raise Refused(f"{name} is {len(value)} characters long, the other system takes {limit}")
-    return value
