@@ -21,7 +21,8 @@ up: install  ## Local stack in the foreground: Postgres, Redis, a worker for eac
 	  rm -f $(TRIAGE_HOME)/up.pid; $(BIN)/triage local stop > /dev/null
 
 down: install  ## Stop what `make up` runs, and the local servers
-	@test ! -s $(TRIAGE_HOME)/up.pid || kill $$(cat $(TRIAGE_HOME)/up.pid) 2> /dev/null || true
+	@pid=$$(cat $(TRIAGE_HOME)/up.pid 2> /dev/null) && kill $$pid 2> /dev/null && \
+	  for _ in {1..50}; do kill -0 $$pid 2> /dev/null || break; sleep 0.2; done || true  # workers sign off in Postgres
 	@$(BIN)/triage local stop
 
 worker: install  ## One worker in the foreground
