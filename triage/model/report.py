@@ -3,7 +3,8 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
+from uuid import UUID
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -132,6 +133,24 @@ class FollowUp(Record):
     arguments: Annotated[Json, AfterValidator(_bounded)] = Field(default_factory=dict)
 
 
+class Related(Record):
+    """An earlier report's ticket that is about the same thing, or may be.
+
+    `tool`, `target` and `ticket` name it as the tracker's adapter does; `likeness` (0 to 1) ranks, it does not decide.
+    `why` is `text` or `trace` where the fingerprints are equal, `similar` where the words are alike, and `model` where
+    a model took one of the similar ones for the same.
+    """
+
+    run_id: UUID
+    tool: str = Field(max_length=64)
+    target: str = Field(max_length=500)
+    ticket: str = Field(max_length=500)
+    url: str = Field(default="", max_length=2_000)
+    title: str = Field(max_length=500)
+    likeness: float = Field(ge=0, le=1)
+    why: Literal["text", "trace", "similar", "model"]
+
+
 class Decision(Record):
     """What the triage stage concluded about a report."""
 
@@ -147,3 +166,8 @@ class Decision(Record):
     confidence: float = Field(default=1.0, ge=0, le=1, description="how often such a decision is right")
     project: str = Field(default="", max_length=200, description="where the ticket goes; empty: the set project")
     follow_ups: Annotated[tuple[FollowUp, ...], Field(max_length=50)] = ()
+    same_as: Related | None = Field(default=None, description="whose ticket gets a comment instead of a second ticket")
+    related: Annotated[tuple[Related, ...], Field(max_length=5)] = ()
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="of the `rules`, `classifier`, `prompt`, `model` and `candidate` that had a say"
+    )

@@ -1,0 +1,1 @@
+-- Fingerprints of decided reports, to find repeats.

@@ -1,0 +1,1 @@
+-- Learned models with their versions, and what people corrected.

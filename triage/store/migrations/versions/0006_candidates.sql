@@ -1,0 +1,1 @@
+-- What a candidate for deciding would have decided.

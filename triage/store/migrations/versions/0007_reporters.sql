@@ -1,0 +1,1 @@
+-- Budgets and rates for each reporter.

@@ -1,0 +1,1 @@
+-- What pages, metrics and alerts read.
