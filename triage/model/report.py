@@ -169,5 +169,5 @@ class Decision(Record):
     same_as: Related | None = Field(default=None, description="whose ticket gets a comment instead of a second ticket")
     related: Annotated[tuple[Related, ...], Field(max_length=5)] = ()
     versions: dict[str, str] = Field(
-        default_factory=dict, description="of the `rules`, `classifier`, `prompt`, `model` and `candidate` that had a say"
+        default_factory=dict, description="of `rules`, `classifier`, `prompt`, `model`, `candidate` if they had a say"
     )
