@@ -292,6 +292,8 @@ def test_slack_gets_no_command(hostile: str) -> None:
     assert re.findall("<[^>]*>?", text) == ["<https://tracker.example/7|tracker.example>"]
     assert not re.search(r"&(?!amp;|lt;|gt;)", text)
     assert text.count("```") == 2
+    outside = re.sub(r"(?s)```.*```|<https://tracker\.example/7\|tracker\.example>", "", text)
+    assert not re.search(r"(?i)https?://\S|www\.\w", outside)  # Slack makes links of bare addresses
 
 
 @attacks

@@ -98,11 +98,11 @@ def slack(text: str) -> str:
 
 
 def slack_line(text: str) -> str:
-    """One line of Slack's mrkdwn; `@here` without brackets calls nobody, but is separated all the same.
+    """One line of Slack's mrkdwn, in which nothing calls anybody and no address can be clicked.
 
     Backticks become apostrophes: an odd one would pair up with the block's.
     """
-    return _slack_escaped(unmention(line(text)).replace("`", "'"))
+    return _slack_escaped(tame(text).replace("`", "'"))
 
 
 def discord(text: str) -> str:

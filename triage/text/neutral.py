@@ -38,7 +38,7 @@ MARKER = regex.compile(r"(?i)(triage)-(?=run)|(\[run):")
 """How the adapters find again what they made; a report must not be able to pass for that."""
 SPACES = regex.compile(r"\s+")
 MENTION = regex.compile(r"(?<![A-Za-z0-9_])@(?=[^\s@])")
-REFERENCE = regex.compile(r"([#!&$%~^])(?=\d)|(?i:\b(GH))-(?=\d)|(://)(?=\S)")
+REFERENCE = regex.compile(r"([#!&$%~^])(?=\d)|(?i:\b(GH))-(?=\d)|(://)(?=\S)|(?i:\b(www\.))(?=\w)")
 
 
 def clean(text: str) -> str:
@@ -76,7 +76,7 @@ def tame(text: str) -> str:
     which a zero-width character or a look-alike cannot claim.
     """
     flat = unmention(line(text))
-    return REFERENCE.sub(lambda found: f"{found[1] or found[2] or found[3]} ", flat)
+    return REFERENCE.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]} ", flat)
 
 
 def _visible(text: str) -> str:
