@@ -1,20 +1,49 @@
-"""Send a run's messages in the trace of whoever submitted it."""
+"""What a run's messages and stages tell of themselves in traces."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
+import celery
 from opentelemetry import context
 
-from triage import telemetry
+from triage import telemetry, tracing
+from triage.engine import Outcome
+from triage.model import Stage
+
+_SYSTEMS = {"redis": "redis", "rediss": "redis"}
+WELL = frozenset({"finished", "passed", "not_claimed"})
+"""Outcomes that nobody has to look at."""
 
 
 @contextmanager
 def of(parent: str | None) -> Iterator[None]:
     """Within, what is published carries the caller's trace; without a parent nothing changes."""
-    kept = telemetry.context_of(parent)
+    kept = tracing.context_of(parent)
     token = context.attach(kept) if kept is not None else None
     try:
         yield
     finally:
         if token is not None:
             context.detach(token)
+
+
+def begun(task: celery.Task, run_id: UUID, stage: Stage) -> None:
+    """Say on the span that Celery's instrumentation opened which run's stage this is, and which trace came before."""
+    tracing.link(task.request.get(tracing.LINK_HEADER))
+    tracing.note(
+        {
+            telemetry.RUN: str(run_id),
+            telemetry.STAGE_NAME: stage.value,
+            telemetry.MESSAGING_SYSTEM: _SYSTEMS.get(task.app.conf.broker_url.split(":")[0], "rabbitmq"),
+            telemetry.MESSAGING_OPERATION: "process",
+            telemetry.MESSAGING_DESTINATION: stage.value,
+        }
+    )
+
+
+def ended(outcome: Outcome) -> None:
+    """Say how it went."""
+    tracing.note({telemetry.ATTEMPT: outcome.attempt, telemetry.OUTCOME: outcome.what})
+    if outcome.what not in WELL:
+        tracing.failed(outcome.what)
