@@ -14,9 +14,9 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 demo: install  ## File the sample reports with a private Postgres and Redis; again: nothing new is filed
 	@$(BIN)/triage demo
 
-up: install  ## Local stack in the foreground: Postgres, Redis, a worker for each core, Flower
+up: install  ## Local stack in the foreground: Postgres, Redis, a worker for each core, Flower, the console
 	@$(BIN)/triage local start > /dev/null && deploy/flower-login
-	@$(BIN)/honcho --procfile deploy/Procfile start --concurrency servers=1,worker=$(CORES),flower=1 & \
+	@$(BIN)/honcho --procfile deploy/Procfile start --concurrency servers=1,worker=$(CORES),flower=1,console=1 & \
 	  echo $$! > $(TRIAGE_HOME)/up.pid; trap 'kill $$! 2> /dev/null' INT TERM; wait $$!; wait; \
 	  rm -f $(TRIAGE_HOME)/up.pid; $(BIN)/triage local stop > /dev/null
 
@@ -31,6 +31,9 @@ worker: install  ## One worker in the foreground
 flower: install  ## Flower on loopback, with a generated login
 	@deploy/flower-login
 	@FLOWER_BASIC_AUTH=$$(cat $(TRIAGE_HOME)/flower-login) $(CELERY) flower --address=127.0.0.1 --port=5555 --purge-offline-workers=300
+
+console: install  ## The console alone, on loopback; prints a link that lets you in once
+	@$(BIN)/triage console
 
 ##@ Develop
 
@@ -69,6 +72,9 @@ test-real: install  ## File a CSV of real reports twice and count: make test-rea
 test-tools: install  ## Every adapter against its real server or twin, every case: a table, and build/tools.json
 	@$(BIN)/python -m tests.tools
 
+test-browser: install  ## The console in a real browser (Chromium has to be installed)
+	@TESTS_REQUIRE=chromium $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+
 crash: install  ## Kill a worker at every boundary of every case, and count what the other system made
 	@$(BIN)/python -m tests.crash
 
@@ -86,10 +92,13 @@ model: install  ## Check the protocol's model with spin
 money: install  ## Ask a model for thousands of runs within budgets that bind, while workers are killed
 	@$(BIN)/python -m tests.money
 
+waits: install  ## 200 waits for a model at once in one worker process, against the ideal
+	@$(BIN)/python -m tests.bench.waits
+
 bench: install  ## Speed beside a bare Celery chain on the same servers
 	@$(BIN)/python -m tests.bench
 
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower install lock format lint test check test-real test-tools crash chaos chaos-network model money bench help
+.PHONY: demo up down worker flower console install lock format lint test check test-real test-tools test-browser crash chaos chaos-network model money waits bench help

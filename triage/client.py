@@ -18,8 +18,9 @@ from itertools import islice
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from triage import bootstrap, config, errors, telemetry
+from triage import bootstrap, config, errors, tracing
 from triage.model import Report, Status, Submitted
+from triage.store.corrections import Change, Corrections, checked
 from triage.store.database import Database
 from triage.store.postgres import PostgresStore
 from triage.store.runs import RunLine, Runs
@@ -70,6 +71,7 @@ class Client:
         self._closes_database = shared is None
         self._store = PostgresStore(self._database)
         self._runs = Runs(self._database)
+        self._corrections = Corrections(self._database)
 
     def submit(self, report: Report | None = None, **fields: Any) -> Submitted:  # noqa: ANN401 - validated by Report
         """Hand in one report, as a `Report` or as its fields; accepted means that it will not be lost.
@@ -78,7 +80,7 @@ class Client:
             InvalidReport: a field breaks a bound; the error names it.
             StoreUnavailable: Postgres did not answer in time. Submitting again is safe.
         """
-        return self._store.submit_many([report or Report.parse(fields)], telemetry.traceparent())[0]
+        return self._store.submit_many([report or Report.parse(fields)], tracing.traceparent())[0]
 
     def submit_many(self, reports: Iterable[Report | Mapping[str, Any]], batch: int = BATCH) -> list[Submitted]:
         """Hand in many, `batch` to a transaction; the answers are in the order of `reports`.
@@ -89,7 +91,7 @@ class Client:
             InvalidReport: names the position in `reports` and the field.
             StoreUnavailable: Postgres did not answer in time.
         """
-        trace = telemetry.traceparent()
+        trace = tracing.traceparent()
         parsed = (_parsed(position, one) for position, one in enumerate(reports))
         return [done for some in batches(parsed, batch) for done in self._store.submit_many(some, trace)]
 
@@ -125,6 +127,23 @@ class Client:
                 raise NotFinished(self._active(ids[len(lines) :]), timeout)
             lines += self._lines(some)
         return lines
+
+    def correct(self, run_id: UUID | str, by: str, **values: str) -> list[Change]:
+        """Say what a decision should have been: its `kind`, `severity`, `component` or `route`; `by` is who says so.
+
+        It is kept as a label to learn from, told with the run, and changes nothing that was done. Saying it again is
+        safe. Answers for each field what stood before.
+
+        Raises:
+            InvalidCorrection: names a field that does not exist or cannot have this value; nothing was kept.
+            NotAllowed: the run is not decided yet.
+            RunNotFound: no run has this id.
+            StoreUnavailable: Postgres did not answer in time.
+        """
+        for field, value in values.items():
+            checked(field, value)
+        changes = values.items()
+        return [self._corrections.change(as_id(run_id), *change, by=by, origin="person") for change in changes]
 
     def close(self) -> None:
         """Give the connections back."""

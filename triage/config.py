@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import ErrorDetails
 
 from triage import errors
+from triage.decide.duplicates import DuplicateSettings
 from triage.decide.llm.settings import LlmSettings
+from triage.decide.variant import CandidateSettings
 from triage.model import Severity
 from triage.tools import local
 from triage.tools.catalog import CalendarSettings, NotifierSettings, TrackerSettings
@@ -29,6 +31,21 @@ class Review(BaseModel):
     least: Annotated[Severity, Field(description="the severity from which a slot is blocked")] = Severity.CRITICAL
     minutes: Annotated[int, Field(ge=5, le=480)] = 30
     attendees: tuple[str, ...] = ()
+
+
+class Console(BaseModel):
+    """The pages that `triage console` serves. Whoever has the secret may come in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: Annotated[int, Field(ge=0, le=65_535, description="0: a free one")] = 8090
+    secret: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+        default=None, description="signs links and cookies; none: made up and kept in the home folder"
+    )
+    hosts: tuple[str, ...] = Field(default=(), description="names it may be called by, beside those of this machine")
+    metrics_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        default=None, description="the bearer token for /metrics; none: only this machine may ask"
+    )
 
 
 class Settings(pydantic_settings.BaseSettings):
@@ -52,18 +69,25 @@ class Settings(pydantic_settings.BaseSettings):
     calendar: CalendarSettings | None = Field(default=None, description="where slots for reviews are blocked")
     review: Review = Review()
     shadow_tracker: TrackerSettings | None = Field(default=None, description="gets the same tickets, for comparison")
-    learned: Path | None = Field(default=None, description="what `triage learn` wrote; none: nothing is learned")
+    learned: Path | None = Field(
+        default=None, description="a file of `triage learn --out`, which wins; none: the stored model that is in use"
+    )
     llm: LlmSettings | None = Field(default=None, description="a model to ask where nothing else decides")
+    duplicates: DuplicateSettings = DuplicateSettings()
+    candidate: CandidateSettings | None = Field(
+        default=None, description="another way to decide, tried on a share of the runs"
+    )
     policy: Path | None = Field(default=None, description="a policy file; none: the shipped policy")
     egress_allow: tuple[str, ...] = Field(
-        default=(), description="private hosts, addresses and networks that tools may reach, such as 10.1.0.0/16"
+        default=(), description="private hosts, addresses and networks that tools and models may be at"
     )
-    egress_only: tuple[str, ...] = Field(default=(), description="if any are named, tools may reach nothing else")
+    egress_only: tuple[str, ...] = Field(default=(), description="if any are named, nothing else may be reached")
     attempts: Annotated[int, Field(ge=1, le=1_000)] = 20
     slots: Annotated[int, Field(ge=1, le=1_000, description="runs that one worker process works on at once")] = 32
     database_connections: Annotated[int, Field(ge=2, le=100)] = 10
     queue_low: Annotated[int, Field(ge=1, le=100_000, description="the relay fills a queue shorter than this")] = 200
     queue_high: Annotated[int, Field(ge=1, le=100_000, description="and never beyond this")] = 600
+    console: Console = Console()
     log_format: Literal["console", "json"] = "console"
 
     @model_validator(mode="after")
@@ -101,6 +125,18 @@ def load() -> Settings:
         raise errors.InvalidSetting(_explain(error)) from None
     except (pydantic_settings.SettingsError, ValueError) as error:
         raise errors.InvalidSetting(f"the settings cannot be read ({FILE} or {PREFIX}*): {error}") from None
+
+
+def secrets(settings: BaseModel) -> frozenset[str]:
+    """The values of all settings that must not be shown."""
+    found: set[str] = set()
+    for value in dict(settings).values():
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, SecretStr):
+                found.add(one.get_secret_value())
+            elif isinstance(one, BaseModel):
+                found |= secrets(one)
+    return frozenset(found)
 
 
 def _refuse_unknown() -> None:

@@ -103,18 +103,28 @@ class Engine:
         try:
             sent = effects.perform(claim, claim.effect, self._tool(claim.effect.tool), lease)
         except errors.Refused as error:
-            if claim.stage is not Stage.FOLLOW_UP or retry.may_be_committed(claim.effect):
-                raise
-            # The ticket and the notice stand for themselves: a run is not dead because of what was to come on top.
-            return Finished(refused=str(error)[:1_000], next_effect=self._after(claim, claim.effect, claim.made))
+            return self._without(claim, claim.effect, error)
         made = Made(claim.stage, claim.effect.tool, sent)
         return Finished(sent=sent, next_effect=self._after(claim, claim.effect, (*claim.made, made)))
+
+    def _without(self, claim: Claim, effect: Effect, error: errors.Refused) -> Finished:
+        """Go on without a call that was refused, if nothing of it can have been committed; else the error is raised.
+
+        The ticket and the notice stand for themselves: a run is not dead because of what was to come on top. And where
+        a comment in place of a second ticket is refused, the ticket is filed. Both are saved in one commit: a worker
+        that dies before it leaves the refused call to be made again, one that dies after it the next one planned.
+        """
+        other = steps.instead(claim.stage, effect.number, effect.content)
+        if retry.may_be_committed(effect) or (other is None and claim.stage is not Stage.FOLLOW_UP):
+            raise error
+        following = self._planned(claim, other) if other else self._after(claim, effect, claim.made)
+        return Finished(refused=str(error)[:1_000], next_effect=following)
 
     def _triage(self, claim: Claim) -> Finished:
         report = self._mask(Report.parse(claim.report))
         # A model may be asked in here, with no statement under way. What it said is kept with its bill, and what comes
         # of it is saved by the statement that completes the stage: a finished stage is never paid twice.
-        decision = self._decider.decide(report, claim)
+        decision = steps.settled(self._decider.decide(report, claim), self._outlets)
         return Finished(
             decision=decision, next_effect=self._planned(claim, steps.ticket(report, decision, self._outlets))
         )

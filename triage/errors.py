@@ -26,6 +26,10 @@ class InvalidReport(TriageError):
         return f"{self.field}: {self.problem}"
 
 
+class InvalidCorrection(TriageError):
+    """What is said of a decision breaks a bound; the message names the field. Nothing was written."""
+
+
 class InvalidSetting(TriageError):
     """A setting is missing, unknown or out of bounds; the message names it."""
 

@@ -24,6 +24,7 @@ from triage.model import (
     ToolSpec,
     ToolState,
 )
+from triage.model.tickets import Page, Standing
 
 ASK_PATIENCE = timedelta(seconds=60)
 """How long after its claim a decision may take at most: shorter than a claim lasts."""
@@ -71,6 +72,13 @@ class Tool(Protocol):
 
     def marked(self, since: datetime, deadline: float) -> Iterable[Marked]:
         """The objects made since then that carry a marker of ours, for the sweep; raises `NotSent`."""
+        ...
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:
+        """What stands on our tickets in a place that changed since then, a page of them from `after` on.
+
+        Raises `NotSent` or `Refused` when they could not be listed.
+        """
         ...
 
     def preflight(self, deadline: float) -> Iterable[Finding]:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from urllib.parse import urlsplit
 
 from triage import config
+from triage.guards import links
 from triage.guards.chain import Known, guarded
 from triage.guards.no_such_tool import NoSuchTool
 from triage.guards.policy import ANY, Policy
@@ -15,6 +16,7 @@ from triage.model import Outlet, Outlets, Severity
 from triage.ports import Tool
 from triage.stages.steps import NO_SUCH_TOOL
 from triage.store.database import Database
+from triage.store.filed import filed
 from triage.store.shared import SharedTools
 from triage.tools import local
 from triage.tools.settings import ToolSettings
@@ -22,6 +24,8 @@ from triage.tools.transport import Transport
 
 TRACKER, NOTIFIER, ESCALATION, CALENDAR, SHADOW = config.TOOLS
 CALENDAR_BLOCK = "calendar.block"
+COMMENTS = "comments"
+"""What comments on the tracker's tickets: set up with the tracker, where the kind of tracker can."""
 LOCAL = {TRACKER: local.tracker, NOTIFIER: local.inbox}
 
 
@@ -50,7 +54,7 @@ class Toolset:
     @cached_property
     def bare(self) -> dict[str, Tool]:
         """The tools by their role, without guards: for looking only."""
-        return {role: self._open(role) for role in self._settings}
+        return {**{role: self._open(role) for role in self._settings}, **self._commenting()}
 
     @cached_property
     def guarded(self) -> dict[str, Tool]:
@@ -68,7 +72,12 @@ class Toolset:
         review = {"minutes": settings.review.minutes, "attendees": list(settings.review.attendees)}
         block = {CALENDAR_BLOCK: self._outlet(CALENDAR, settings.review.least, review)} if has_calendar else {}
         tracker = replace(self._outlet(TRACKER), labels=self._labels())
-        return Outlets(tracker, tuple(notices), block, tuple(block), self._slot)
+        comments = Outlet(self.bare[COMMENTS].spec.name) if COMMENTS in self.bare else None
+        return Outlets(tracker, tuple(notices), block, tuple(block), self._slot, comments)
+
+    def may_link(self, url: str) -> bool:
+        """Whether the guards let a link to it out."""
+        return not links.problem(url, self._hosts | self._parts.policy.links.internal)
 
     def _outlet(self, role: str, least: Severity | None = None, content: dict[str, object] | None = None) -> Outlet:
         its = self._settings[role]
@@ -89,10 +98,19 @@ class Toolset:
             return LOCAL[role](self._parts.database.engine)
         return its.open(f"{its.kind}-{role.replace('_', '-')}", self._parts.transport)
 
+    def _commenting(self) -> dict[str, Tool]:
+        its = self._settings[TRACKER]
+        if isinstance(its, local.Settings):
+            return {COMMENTS: local.comments(self._parts.database.engine)}
+        tool = its.commenting(f"{its.kind}-comment", f"{its.kind}-{TRACKER}", self._parts.transport)
+        return {COMMENTS: tool} if tool else {}
+
     def _guard(self, role: str) -> Tool:
-        parts, its, tool = self._parts, self._settings[role], self.bare[role]
+        parts, tool = self._parts, self.bare[role]
+        as_set = TRACKER if role == COMMENTS else role
+        its, values = self._settings[as_set], partial(parts.shared.values, tool.spec.beside or tool.spec.name)
         known = Known(
-            targets(parts.settings, role, parts.routes), self._hosts, partial(parts.shared.values, tool.spec.name)
+            targets(parts.settings, as_set, parts.routes), self._hosts, values, filed=partial(filed, parts.database)
         )
         second = self._guard(SHADOW) if role == TRACKER and SHADOW in self._settings else None
         return guarded(tool, policy=parts.policy, shared=parts.shared, known=known, dry_run=its.dry_run, second=second)

@@ -10,7 +10,7 @@ from amqp.exceptions import ChannelError
 from kombu import exceptions
 from kombu.connection import Connection
 
-from triage import errors
+from triage import errors, tracing
 from triage.model import Stage
 from triage.store.relay import Ring
 from workers import canvas, trace
@@ -74,8 +74,9 @@ class Broker:
         """Send each run's chain. Those that could not be sent are chosen again after an interval."""
         with _Translated(self), self._open().Producer() as producer, producer.batch(max_size=100):
             for ring in rings:
-                with trace.of(ring.trace):
-                    canvas.send(self._app, ring.run_id, ring.checkpoint, producer)
+                with trace.of(None if ring.late else ring.trace):
+                    headers = {tracing.LINK_HEADER: ring.trace} if ring.late and ring.trace else None
+                    canvas.send(self._app, ring.run_id, ring.checkpoint, producer, headers)
 
     def close(self) -> None:
         """Drop the connection."""

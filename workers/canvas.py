@@ -19,7 +19,13 @@ def task_id(run_id: UUID, stage: Stage) -> str:
     return f"{run_id}.{stage}"
 
 
-def send(app: celery.Celery, run_id: UUID, checkpoint: Checkpoint, producer: Any) -> None:  # noqa: ANN401 - kombu's
+def send(
+    app: celery.Celery,
+    run_id: UUID,
+    checkpoint: Checkpoint,
+    producer: Any,  # noqa: ANN401 - kombu's
+    headers: dict[str, str] | None = None,
+) -> None:
     """Send what is left to do for a run, as one message that carries the run's id and nothing else.
 
     What arrives is `chain(triage.si(run_id), create_ticket.si(run_id), notify.si(run_id))`, from the run's checkpoint
@@ -33,6 +39,7 @@ def send(app: celery.Celery, run_id: UUID, checkpoint: Checkpoint, producer: Any
         chain=[_link(run_id, stage) for stage in reversed(rest)],
         queue=str(first),
         producer=producer,
+        headers=headers,
     )
 
 

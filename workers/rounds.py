@@ -1,4 +1,4 @@
-"""Now and then, in the one process whose relay leads: learn what the other systems know, and sweep for duplicates."""
+"""Now and then, in the one process whose relay leads: learn what the other systems know, sweep, forget old budgets."""
 
 import threading
 
@@ -14,7 +14,10 @@ FIRST = 5.0
 """Seconds after the start; whoever leads by then asks for the values first."""
 LEARN_EVERY = 600.0
 SWEEP_EVERY = 3600.0
-LOOK_EVERY = 10.0
+FEEDBACK_EVERY = 300.0
+FORGET_EVERY = 3600.0
+LOOK_EVERY = 5.0
+"""And how often what happened is added to the tally."""
 
 
 class Rounds(threading.Thread):
@@ -26,7 +29,7 @@ class Rounds(threading.Thread):
         self._services = services
         self._relay = RelayStore(services.database, services.lease.process_id)
         self._stopping = threading.Event()
-        self._learned = self._swept = float("-inf")
+        self._learned = self._swept = self._looked = self._forgot = float("-inf")
 
     def run(self) -> None:
         """Look every few seconds whether something is due, until stopped."""
@@ -47,9 +50,17 @@ class Rounds(threading.Thread):
 
     def _round(self) -> None:
         tools, shared, now = self._services.toolset.bare, self._services.shared, clock.now()
+        self._services.tally.roll()
+        if now - self._forgot >= FORGET_EVERY:
+            self._forgot = now
+            self._services.tally.forget()
         if now - self._learned >= LEARN_EVERY:
             self._learned = now
             rounds.learn(tools, shared)
+        if now - self._looked >= FEEDBACK_EVERY:
+            self._looked = now
+            self._services.feedback.look()
         if now - self._swept >= SWEEP_EVERY:
             self._swept = now
             rounds.sweep(tools, shared)
+            self._services.money.prune()

@@ -16,12 +16,12 @@ import celery
 import structlog
 from celery import signals
 
-from triage import errors, telemetry
+from triage import errors, telemetry, tracing
 from triage.bootstrap import services
 from triage.engine import Outcome
 from triage.model import Claim, Stage
 from triage.store.postgres import RETRY_BY_MESSAGE
-from workers import canvas
+from workers import canvas, trace
 
 log = structlog.get_logger()
 
@@ -77,21 +77,23 @@ def _served_here(task: celery.Task) -> Collection[Stage]:
 def _run(task: celery.Task, stage: Stage, run_id: UUID, claim: Claim | None) -> Outcome:
     """One stage. With Postgres away the message comes again; should that fail too, the relay rings."""
     mine = services()
-    try:
-        outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=_served_here(task))
-    except errors.StoreUnavailable as error:
-        log.warning(telemetry.STAGE, run=str(run_id), stage=stage, outcome="store_away", why=str(error))
-        raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error
-    _log(run_id, stage, outcome)
+    trace.begun(task, run_id, stage)
+    with structlog.contextvars.bound_contextvars(run=str(run_id), stage=stage.value):
+        try:
+            outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=_served_here(task))
+        except errors.StoreUnavailable as error:
+            log.warning(telemetry.STAGE, outcome="store_away", why=str(error))
+            tracing.failed("store_away")
+            raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error
+        _log(outcome)
+    trace.ended(outcome)
     return outcome
 
 
-def _log(run_id: UUID, stage: Stage, outcome: Outcome) -> None:
+def _log(outcome: Outcome) -> None:
     say = log.info if outcome.what in {"finished", "passed"} else log.warning
     say(
         telemetry.STAGE,
-        run=str(run_id),
-        stage=stage.value,
         attempt=outcome.attempt,
         tool=outcome.tool,
         outcome=outcome.what,

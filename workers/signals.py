@@ -1,11 +1,12 @@
 """What happens when a worker process starts and ends: logs, traces, and the row that says it is alive."""
 
 import logging
+import os
 from typing import Any
 
 from celery import signals
 
-from triage import telemetry
+from triage import config, logs, tracing
 from triage.bootstrap import services
 from workers.keeper import Keeper
 
@@ -19,17 +20,18 @@ def connect() -> None:
     signals.worker_shutdown.connect(_end, weak=False)
     signals.worker_process_init.connect(_begin, weak=False)
     signals.worker_process_shutdown.connect(_end, weak=False)
+    os.register_at_fork(after_in_child=_keepers.clear)  # those of the parent: their rows are not ours to sign off
 
 
-def _set_up_logs(**_: Any) -> None:  # noqa: ANN401 - Celery's signature
-    telemetry.set_up_logs(services().settings.log_format)
-    for chatty in ("celery.worker.strategy", "celery.app.trace"):  # one line a stage is enough, and it is ours
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+def _set_up_logs(loglevel: int | None = None, **_: Any) -> None:  # noqa: ANN401 - Celery's signature
+    settings = services().settings
+    # A line for each stage is always there: Celery's own default would leave it out.
+    logs.set_up(settings.log_format, min(loglevel or logging.INFO, logging.INFO), config.secrets(settings))
 
 
 def _begin(**_: Any) -> None:  # noqa: ANN401
     """Build what tasks need before the first of them, so that threads do not race to do so."""
-    if telemetry.set_up_traces():
+    if tracing.set_up():
         from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415 - memory, where traces are off
 
         CeleryInstrumentor().instrument()
@@ -44,5 +46,5 @@ def _begin(**_: Any) -> None:  # noqa: ANN401
 def _end(**_: Any) -> None:  # noqa: ANN401
     while _keepers:
         _keepers.pop().stop()
-    telemetry.flush_traces()
+    tracing.flush()
     services().close()

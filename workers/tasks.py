@@ -8,7 +8,7 @@ import celery
 from triage.bootstrap import services
 from triage.errors import StoreUnavailable
 from triage.model import Report, Stage
-from triage.telemetry import traceparent
+from triage.tracing import traceparent
 from workers import run_through
 from workers.app import app
 

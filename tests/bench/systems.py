@@ -32,9 +32,12 @@ SYSTEMS = {
     "bare_lean": System("bare_lean", "tests.bench.bare", "tests.bench.bare", {"BENCH_LEAN": "1"}),
     "triage": System("triage", "workers.app", "tests.bench.waiting"),
     "unguarded": System("unguarded", "tests.bench.unguarded", "tests.bench.unguarded"),
+    "observed": System("observed", "workers.app", "tests.bench.waiting", {"OTEL_EXPORTER_OTLP_ENDPOINT": "{stub}"}),
+    "unobserved": System("unobserved", "tests.bench.unobserved", "tests.bench.unobserved"),
 }
 """`bare_lean` has neither events nor a log: less than the product gives, for those who want to know.
-`unguarded` is the product without its guards."""
+`unguarded` is the product without its guards. `observed` sends traces with the default share, beside its logs and its
+tally; `unobserved` has none of them."""
 
 
 class Stub:
@@ -134,7 +137,8 @@ def _environment(system: System, place: Place, stub: Stub, slots: int, wait: flo
         "TRIAGE_NOTIFIER": json.dumps(_tool(stub.url("notices"))),
         "BENCH_WAIT": str(wait),
     }
-    return _clean() | ours | system.environment
+    given = {name: value.format(stub=stub.url("").rstrip("/")) for name, value in system.environment.items()}
+    return _clean() | ours | given
 
 
 def _tool(url: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ CAREFUL = """name = "careful"
 purposes = ["tickets"]
 """
 PLAIN = 'name = "plain"\n'
+TELLING = "Since the upgrade to 4.2 every order that is saved twice within one second is lost, without a word."
 REAL = ("tickets", "notices", "slots")
 VERY_LATE = {"kind": "hang_late_commit", "seconds": 5.0}
 """Longer than the timeout of its case, and with Redmine's own time much shorter than that and the quarantine."""
@@ -82,6 +83,8 @@ class Case:
     is_naive: bool = False
     is_real: bool = False
     on_unknown: str = "hold"
+    comments: int = 0
+    """How many of the runs comment on an earlier one's ticket: their reports say the same."""
     all_of: tuple[str, ...] = ()
     others_every: int = 1
     """Of the boundaries that fit none of the patterns `all_of` only every so many, for cases that take long."""
@@ -122,6 +125,7 @@ def every() -> dict[str, Case]:
     found = [
         *_tool_classes(),
         *_ways_in(),
+        *_comments(),
         *_holds(),
         *_leaves(),
         *_cancels(),
@@ -177,6 +181,24 @@ def _send_again(scene: Scene, state: State) -> None:
     """A service that has only the broker submits again when it does not find its run."""
     if scene.memory.deaths and not state.runs and scene.once(f"sent again {scene.memory.deaths}"):
         _send_by_name(scene)
+
+
+def _comments() -> Iterator[Case]:
+    """The second report that says the same; the first one's ticket is there."""
+    yield Case("local/comment", runs=2, comments=1, begin=_file_and_repeat)
+
+
+def _file_and_repeat(scene: Scene) -> None:
+    said = {"title": scene.title, "body": TELLING}
+    scene.carry(scene.submit(**said)[0], Stage.TRIAGE, Stage.CREATE_TICKET, Stage.NOTIFY)
+    scene.submit(source="crm", **said)
+
+
+def _file_there_and_repeat(scene: Scene) -> None:
+    """The first run's ticket is filed; a worker does the rest of both."""
+    said = {"title": scene.title, "body": TELLING}
+    scene.carry(scene.submit(**said)[0], Stage.TRIAGE, Stage.CREATE_TICKET)
+    scene.submit(source="crm", **said)
 
 
 def _holds() -> Iterator[Case]:
@@ -311,5 +333,8 @@ def _reals() -> Iterator[Case]:
     tickets = replace(normal, all_of=("http.*issues*", "tool.commit(tickets)*"), others_every=12)
     yield replace(tickets, name="real/429", faults=(TOO_MANY,))
     yield replace(tickets, name="real/late", faults=(VERY_LATE,), timeout=4.0)
+    notes = ("http.PUT*", "http.GET(issues/*", "tool.commit(tickets)*")
+    repeat = replace(normal, name="real/comment", runs=2, slots=1, comments=1, begin=_file_there_and_repeat)
+    yield replace(repeat, all_of=notes, others_every=12)
     mails = ("smtp.*", "tool.commit(notices)*")
     yield replace(normal, name="real/resend", on_unknown="resend", all_of=mails, others_every=12)

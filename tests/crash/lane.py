@@ -18,7 +18,7 @@ CLEAN = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
 delete from event; delete from attempt; delete from approval; delete from effect; delete from tool_state;
 delete from decision; delete from report; delete from run;
-delete from process; delete from local_ticket; delete from local_notice; delete from naive;
+delete from process; delete from local_ticket; delete from local_notice; delete from local_comment; delete from naive;
 update relay set process_id = null, until = '-infinity', broker_token = null;
 """
 

@@ -29,6 +29,10 @@ class RealScene(Scene):
         """What the other system has."""
         return self.systems.commits(what, self.title)
 
+    def comments(self) -> int:
+        """Notes on the issues of this trial."""
+        return len(list(self.systems.notes(self.title)))
+
     def may_be_made(self, effect: EffectNow) -> bool:
         """Only what the mail server did with a mail cannot be found out."""
         return super().may_be_made(effect) and effect.stage is Stage.NOTIFY

@@ -28,7 +28,7 @@ STAGES = {
 }
 """What is made in which stage."""
 ROLES = {"tickets": "tracker", "notices": "notifier", "pages": "escalation", "slots": "calendar"}
-LOCAL = {"tickets": "local_ticket", "notices": "local_notice"}
+LOCAL = {"tickets": ("local_ticket", "local_comment"), "notices": ("local_notice",)}
 LOOPBACK = ("127.0.0.1",)
 _numbers = count(1)
 
@@ -91,9 +91,9 @@ class Scene:
         """This trial's own."""
         return f"{self.case.kind}/{what}-{self.serial}"
 
-    def submit(self, number: int = 1) -> list[UUID]:
+    def submit(self, number: int = 1, **fields: object) -> list[UUID]:
         """Hand in new reports."""
-        reports = [report(title=self.title) for _ in range(number)]
+        reports = [report(**{"title": self.title, **fields}) for _ in range(number)]
         return [one.run_id for one in self.services.store.submit_many(reports, None)]
 
     def carry(self, run_id: UUID, *stages: Stage) -> None:
@@ -119,8 +119,16 @@ class Scene:
         """What the other system really made."""
         if self.case.kind is not None:
             return self.tools.commits(self.endpoint(what))
-        rows = query(self.services.database, f"select id, encode(key, 'hex') as key from {LOCAL[what]}")  # noqa: S608
+        return [commit for table in LOCAL[what] for commit in self.rows(table)]
+
+    def rows(self, table: str) -> list[Commit]:
+        """What a local tool really made."""
+        rows = query(self.services.database, f"select id, encode(key, 'hex') as key from {table}")  # noqa: S608
         return [Commit(str(row.id), row.key, {}, 0.0) for row in rows]
+
+    def comments(self) -> int:
+        """How many of what was made for tickets are comments."""
+        return len(self.rows("local_comment"))
 
     def made(self, stage: Stage) -> list[Commit]:
         """What was really made for a stage, wherever."""
@@ -207,12 +215,14 @@ class Scene:
     def _settings(self) -> Settings:
         tools: dict[str, Any] = {ROLES[what]: self._tool(what) for what in self.case.makes}
         servers: dict[str, Any] = {"database_url": self.lane.database_url, "broker_url": self.lane.broker_url}
+        servers |= {"duplicates": {"identical": "comment"}} if self.case.comments else {}
         return Settings(**servers, **tools, egress_allow=LOOPBACK, policy=self.policy, database_connections=2)
 
     def _environment(self) -> dict[str, str]:
         tools = {ROLES[what].upper(): self._tool(what) for what in self.case.makes}
         named = {f"TRIAGE_{tool}__{key.upper()}": text for tool, given in tools.items() for key, text in given.items()}
         judged = {"TRIAGE_POLICY": str(self.policy)} if self.policy else {}
+        judged |= {"TRIAGE_DUPLICATES__IDENTICAL": "comment"} if self.case.comments else {}
         return (
             named
             | judged
@@ -249,6 +259,9 @@ def judge(scene: Scene, state: State) -> Count:
     found.add("duplicates", len(state.runs) - scene.case.most_runs, f"{len(state.runs)} runs")
     for stage in {STAGES[what]: what for what in scene.case.makes}:
         _judge_effects(found, scene, state, stage)
+    if scene.case.comments:
+        made = scene.comments()
+        found.add("lost", scene.case.comments - made, f"{made} comments")
     for run_id, status in state.runs.items():
         made = sum(effect.run_id == run_id for effect in state.effects)
         found.add("lost", int(status not in scene.case.ends), f"run {run_id} ended {status}")

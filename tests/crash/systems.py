@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from email.header import decode_header, make_header
+from itertools import chain
 
 from tests.tools import servers
 from tests.tools.servers.radicale import Radicale, radicale
@@ -17,6 +18,7 @@ from tests.tools.servers.redmine import Redmine, redmine
 from tests.tools.servers.smtp import Smtp, smtp_process
 from triage.testing import Commit
 from triage.testing.proxy import ProxyControls, ProxyProcess
+from triage.tools import marker
 from triage.tools.calendars import ical
 
 NEEDED = ("redmine", "radicale", "smtp")
@@ -27,6 +29,11 @@ ISSUES = """
 select i.id, i.subject, coalesce(v.value, '') from issues i left join custom_values v
 on v.customized_type = 'Issue' and v.customized_id = i.id and v.custom_field_id = :field
 where instr(i.subject, :title)
+"""
+NOTES = """
+select j.id, i.subject, j.notes from journals j
+join issues i on j.journalized_type = 'Issue' and i.id = j.journalized_id
+where instr(i.subject, :title) and j.notes <> ''
 """
 
 
@@ -46,7 +53,7 @@ class Systems:
         `what` is tickets, notices or slots.
         """
         looks: dict[str, Callable[[str], Iterator[Commit]]] = {
-            "tickets": self._issues,
+            "tickets": lambda title: chain(self._issues(title), self.notes(title)),
             "notices": self._mails,
             "slots": self._events,
         }
@@ -90,6 +97,12 @@ class Systems:
             given = {"field": self.redmine.field_id, "title": title}
             for number, subject, key in connection.execute(ISSUES, given).fetchall():
                 yield Commit(str(number), key, {"title": subject}, 0.0)
+
+    def notes(self, title: str) -> Iterator[Commit]:
+        """Comments on such issues."""
+        with closing(self._database("ro")) as connection:
+            for number, subject, notes in connection.execute(NOTES, {"title": title}).fetchall():
+                yield Commit(str(number), marker.in_lines(notes), {"title": subject}, 0.0)
 
     def _events(self, title: str) -> Iterator[Commit]:
         for text in self.radicale.events():

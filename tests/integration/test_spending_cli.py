@@ -88,6 +88,7 @@ def test_every_way_to_tell_it_by_has_its_names(run: Run, asked: UUID) -> None:
     told = {by.value: [words[0] for words in rows(run("spending", "--by", by))[1:]] for by in spending.By}
     assert (told["model"], told["prompt"], told["day"]) == (["gpt-x"], ["choose@1"], [str(TODAY)])
     assert told["source"] == ["forum", "mail"]
+    assert told["reporter"] == ["forum/nobody", "mail/nobody"]
     assert (told["run"][0], told["attempt"][0]) == (str(asked), f"{asked}/1")
     assert len(told["run"]) == len(told["attempt"]) == 3
 
@@ -109,6 +110,8 @@ def test_budgets_tell_limit_taken_and_left(run: Run) -> None:
     amounts = {key: (one["limit"], one["taken"], one["left"]) for key, one in told.items()}
     assert amounts == {
         ("run", "each"): (200_000, None, 200_000),
+        ("reporter", "forum/nobody"): (500_000, 35_000, 465_000),
+        ("reporter", "mail/nobody"): (500_000, 30_000, 470_000),
         ("source", "forum"): (40_000, 35_000, 5_000),
         ("source", "mail"): (40_000, 30_000, 10_000),
         ("day", ""): (30_000, 65_000, -35_000),
@@ -127,4 +130,5 @@ def test_without_a_model_there_is_no_budget(run: Run, monkeypatch: pytest.Monkey
     result = run("budgets")
     assert "no model is set" in result.stderr
     assert ["source", "each", "–", "0.0000", "–"] in rows(result)
+    assert ["reporter", "each", "–", "0.0000", "–"] in rows(result)
     assert document(run("budgets", "--json"))["model"] is None

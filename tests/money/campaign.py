@@ -118,6 +118,12 @@ def _check(settings: str) -> None:
 
 
 def _submitted(site: Site, wave: Wave) -> list[UUID]:
-    store, reports = PostgresStore(site.database), [report(source, **VAGUE) for source in wave.sources]
+    store, reports = (
+        PostgresStore(site.database),
+        [
+            report(source, reporter=reporter, **VAGUE)
+            for source, reporter in zip(wave.sources, wave.reporters, strict=True)
+        ],
+    )
     batches = (reports[start : start + BATCH] for start in range(0, len(reports), BATCH))
     return [one.run_id for batch in batches for one in store.submit_many(batch, None)]

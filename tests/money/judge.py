@@ -32,8 +32,24 @@ DEAREST_DAY = sqlalchemy.text("""
     select coalesce(max(taken), 0)::bigint from (
         select sum(coalesce(spent, reserved)) as taken from reservation group by day) as days
 """)
+DEAREST_REPORTER_DAY = sqlalchemy.text("""
+    select coalesce(max(taken), 0)::bigint from (
+        select sum(coalesce(spent, reserved)) as taken from reservation group by reporter, day) as reporters
+""")
+MOST_ASKS = sqlalchemy.text("""
+    select coalesce(max(asks), 0)::bigint from (
+        select count(*) as asks from reservation where made_at > now() - interval '1 hour'
+        group by reporter) as reporters
+""")
 ALL = sqlalchemy.text("select coalesce(sum(coalesce(spent, reserved)), 0)::bigint from reservation")
-DEAREST = {"run": DEAREST_RUN, "source": DEAREST_SOURCE_DAY, "day": DEAREST_DAY, "total": ALL}
+DEAREST = {
+    "run": DEAREST_RUN,
+    "source": DEAREST_SOURCE_DAY,
+    "day": DEAREST_DAY,
+    "total": ALL,
+    "reporter": DEAREST_REPORTER_DAY,
+    "asks": MOST_ASKS,
+}
 PAID_AFTER = sqlalchemy.text("""
     select count(*) from reservation join attempt using (run_id)
     where stage = 'triage' and outcome = 'finished' and made_at > ended_at
@@ -46,14 +62,16 @@ STATUSES = sqlalchemy.text("select status, count(*) from run group by status")
 DECIDED = sqlalchemy.text("select decided_by, count(*) from decision group by decided_by order by 1")
 ATTEMPTS = sqlalchemy.text("select stage || ' ' || outcome, count(*) from attempt group by 1 order by 1")
 REFUSED = sqlalchemy.text("""
-    select substring(content ->> 'reason' from 'the budget of the (\\w+) has no room') as scope, count(*)
+    select case when content ->> 'reason' ~ 'had all their asks of an hour' then 'asks'
+        when content ->> 'reason' ~ 'reports[a-z ]* has no room' then 'reporter'
+        else substring(content ->> 'reason' from 'the budget of the (\\w+) has no room') end as scope, count(*)
     from decision group by 1
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The most that was taken out of one budget of this kind when a wave was over, in micro-USD."""
+    """The most that was taken out of one budget of this kind when a wave was over, in micro-USD, or in asks."""
 
     wave: str
     scope: str

@@ -23,10 +23,12 @@ RUN = ASK * 3 // 2
 """A run whose worker dies while it asks has no room for asking again."""
 SOURCES = ("mail", "mail", "forum", "mail", "mail", "ci", "mail", "mail", "crm", "mail")
 """Seven in ten reports come from one source."""
-SHARE = Fraction(7, 10)
+REPORTERS = ("ada", "ada", "", "ada", "bob", "", "ada", "ada", "ada", "cyd")
+"""Half of all reports are one person's, in that source."""
+SHARE, ONES_SHARE = Fraction(7, 10), Fraction(5, 10)
 FAR = 10
 """A budget that is not to bind has room for so many times all that is asked, and for all that is lost."""
-SHARED: tuple[Scope, ...] = ("source", "day", "total")
+SHARED: tuple[Scope, ...] = ("source", "day", "total", "reporter", "asks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,22 @@ class Wave:
         """Where each report comes from."""
         return [SOURCES[number % len(SOURCES)] for number in range(self.runs)]
 
+    @property
+    def reporters(self) -> Sequence[str]:
+        """Who each report is by."""
+        return [REPORTERS[number % len(REPORTERS)] for number in range(self.runs)]
+
+    @property
+    def demand(self) -> Mapping[str, int]:
+        """What all reports of the dearest source and reporter, and all of all, would take."""
+        all_of_all = COST * self.runs
+        asks = int(self.runs * ONES_SHARE)
+        source = int(all_of_all * SHARE)
+        return {"source": source, "day": all_of_all, "total": all_of_all, "reporter": COST * asks, "asks": asks}
+
     def limits(self, taken: Mapping[str, int]) -> Limits:
-        """What new workers may spend (micro-USD) when so much is taken out of each budget, of a source at the most."""
-        demand = {"source": int(COST * self.runs * SHARE), "day": COST * self.runs, "total": COST * self.runs}
+        """What new workers may spend when so much is taken out of each budget, of a source or reporter at the most."""
+        demand = self.demand
         room = {scope: demand[scope] // 2 if scope == self.binds else FAR * demand[scope] for scope in SHARED}
         return Limits(run=RUN, **{scope: taken[scope] + room[scope] for scope in SHARED})
 
@@ -74,8 +89,9 @@ def settings(provider: str, limits: Limits) -> str:
         "max_output": MAX_OUTPUT,
         "timeout": TIMEOUT,
     }
-    budgets = {scope: _dollars(getattr(limits, scope)) for scope in ("run", "source", "day", "month", "total")}
-    return json.dumps({"model": model, "prices": {MODEL: PRICES}, "budgets": budgets})
+    scopes = ("run", "source", "day", "month", "total", "reporter")
+    budgets = {scope: _dollars(getattr(limits, scope)) for scope in scopes}
+    return json.dumps({"model": model, "prices": {MODEL: PRICES}, "budgets": {**budgets, "asks": limits.asks}})
 
 
 def _dollars(amount: int | None) -> str | None:

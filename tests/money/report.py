@@ -37,7 +37,11 @@ def dollars(amount: int) -> str:
 
 def _taken(result: Mapping[str, Any], wave: str) -> str:
     mine = (one for one in result["scopes"] if one["wave"] == wave)
-    return ", ".join(f"{one['scope']} {dollars(one['taken'])} of {dollars(one['limit'])}" for one in mine)
+    return ", ".join(f"{one['scope']} {_amount(one, 'taken')} of {_amount(one, 'limit')}" for one in mine)
+
+
+def _amount(one: Mapping[str, Any], which: str) -> str:
+    return str(one[which]) if one["scope"] == "asks" else dollars(one[which])
 
 
 def _told(counts: Mapping[str, int]) -> str:

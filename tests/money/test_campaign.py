@@ -29,7 +29,7 @@ GOOD = {
     "kills": 1,
     "scopes": [{"wave": "day", "scope": "day", "limit": 100, "taken": 100}],
     "statuses": {"done": 2},
-    "refused": {"run": 1, "source": 1, "day": 1, "total": 1},
+    "refused": {"run": 1, "source": 1, "day": 1, "total": 1, "reporter": 1, "asks": 1},
     "asks": {"wrong": 0, "settled": 60, "by_tokens": 50, "unaccounted": 40, "unaccounted_asks": 1, "requests": 2},
     "books": 100,
     "provider": {"requests": 6, "billed": 70},
@@ -40,7 +40,8 @@ GOOD = {
 BAD: dict[str, Mapping[str, Any]] = {
     "day, day: 101 of 100": {"scopes": [{"wave": "day", "scope": "day", "limit": 100, "taken": 101}]},
     "seen above its limit: x": {"seen_passed": ["x"]},
-    "the budget of the source did not bind": {"refused": {"run": 1, "day": 1, "total": 1}},
+    "the budget of the source did not bind": {"refused": GOOD["refused"] | {"source": 0}},  # type: ignore[operator]
+    "the budget of the asks did not bind": {"refused": GOOD["refused"] | {"asks": 0}},  # type: ignore[operator]
     "not every run is done": {"statuses": {"done": 1, "dead": 1}},
     "a settlement is not its usage at prices": {"asks": GOOD["asks"] | {"wrong": 1}},  # type: ignore[operator]
     "the budgets' rows are not the sum of the asks": {"books": 99},
@@ -100,12 +101,12 @@ def test_an_ask_after_the_end_of_its_stage_is_found(database: Database, late: bo
 
 def test_each_wave_raises_limits_above_what_is_taken_and_lets_one_bind() -> None:
     """No limit is ever below what is taken, and the one that binds has room for half of what will be asked."""
-    taken = {"run": 1, "source": 1_000, "day": 5_000, "total": 9_000}
+    taken = {"run": 1, "source": 1_000, "day": 5_000, "total": 9_000, "reporter": 700, "asks": 3}
     for wave in plan.waves(2_003):
         limits = wave.limits(taken)
         room = {scope: getattr(limits, scope) - taken[scope] for scope in plan.SHARED}
         assert min(room.values()) > 0
-        assert {scope for scope in room if room[scope] < plan.COST * wave.runs} == {wave.binds} - {None}
+        assert {scope for scope in room if room[scope] < wave.demand[scope]} == {wave.binds} - {None}
     assert sum(wave.runs for wave in plan.waves(2_003)) == 2_003
 
 

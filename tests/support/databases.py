@@ -51,6 +51,12 @@ def value(database: Database, text: str, *values: Any) -> Any:
     return query(database, text, *values)[0][0]
 
 
+def blocked(database: Database) -> bool:
+    """Whether one of the product's statements waits for another transaction."""
+    waits = "select count(*) from pg_stat_activity where application_name = 'triage' and wait_event_type = 'Lock'"
+    return bool(value(database, f"{waits} and datname = current_database()"))
+
+
 def wait_until_processes_can_die(database: Database) -> None:
     """Wait out the time after the server's start in which nobody is held for dead."""
     young = f"select pg_postmaster_start_time() > now() - interval '{PROCESS_TTL.total_seconds()} seconds'"

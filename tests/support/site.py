@@ -59,12 +59,12 @@ class Site:
         self.settings["TRIAGE_POLICY"] = str(path)
 
     def worker(
-        self, *, queues: Sequence[str] = (), slots: int = 4, settings: Mapping[str, str] | None = None
+        self, *, queues: Sequence[str] = (), slots: int = 4, settings: Mapping[str, str] | None = None, level: str = ""
     ) -> WorkerProcess:
         """Start a worker; it serves once `wait_ready` returns."""
         name = f"w{len(self.workers) + 1}"
         given = self.settings | dict(settings or {})
-        worker = WorkerProcess(self.folder, name, given, queues=queues, slots=slots)
+        worker = WorkerProcess(self.folder, name, given, queues=queues, slots=slots, level=level)
         worker.start()
         self.workers.append(worker)
         return worker

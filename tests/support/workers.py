@@ -21,7 +21,14 @@ class WorkerProcess:
     """Its log is a file; `settings` are environment variables on top of a clean environment."""
 
     def __init__(
-        self, folder: Path, name: str, settings: Mapping[str, str], *, queues: Sequence[str] = (), slots: int = 4
+        self,
+        folder: Path,
+        name: str,
+        settings: Mapping[str, str],
+        *,
+        queues: Sequence[str] = (),
+        slots: int = 4,
+        level: str = "",
     ) -> None:
         """Starts nothing yet. Without `queues` it serves all of them."""
         self.name = name
@@ -29,6 +36,7 @@ class WorkerProcess:
         self._environment = _clean(os.environ) | {"PYTHONPATH": str(ROOT)} | dict(settings)
         self._command = [*COMMAND, "--concurrency", str(slots), "-n", f"{name}@%h", *QUIET]
         self._command += ["-Q", ",".join(queues)] if queues else []
+        self._command += ["--loglevel", level] if level else []
         self._path = folder / f"{name}.log"
         self._began = 0
         self.process: subprocess.Popen[bytes] | None = None

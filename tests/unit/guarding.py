@@ -21,7 +21,7 @@ TICKET: Json = {
     "component": "web",
     "labels": ["crash", "severity-high"],
     "route": "web",
-    "duplicates": [{"id": "5", "url": "https://tracker.example.org/5", "title": "White page"}],
+    "related": [{"id": "5", "url": "https://tracker.example.org/5", "title": "White page"}],
 }
 NOTICE: Json = {"text": "[high] crash: the page stays white", "link": "https://tracker.example.org/8", "thread": ""}
 EVENT: Json = {

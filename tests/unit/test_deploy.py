@@ -18,6 +18,7 @@ NESTED = {
     "tracker": list(webhook.Settings.model_fields),
     "notifier": list(webhook.Settings.model_fields),
     "review": list(config.Review.model_fields),
+    "console": list(config.Console.model_fields),
 }
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
 

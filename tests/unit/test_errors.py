@@ -9,6 +9,7 @@ from triage import errors
 
 ALL = [
     errors.InvalidReport("title", "is empty"),
+    errors.InvalidCorrection("kind: 'wish' is none of bug, crash"),
     errors.InvalidSetting("TRIAGE_SLOTS: no number"),
     errors.RunNotFound("there is no run 5"),
     errors.NotAllowed("the run is done"),

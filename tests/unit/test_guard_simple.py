@@ -30,8 +30,9 @@ def test_a_guard_passes_everything_on() -> None:
     assert guard.dropped(request(), sent) == ("R-1 lost a label of here",)
     assert guard.values(0.0) == LiveValues(targets=frozenset({"here"}))
     assert [hit.key for hit in guard.marked(MONDAY, 0.0)] == [KEY]
+    assert [one.key for one in guard.changed("here", MONDAY, "", 0.0).items] == [KEY]
     assert [finding.good for finding in guard.preflight(0.0)] == [True]
-    assert tool.asked == ["render", "find", "dropped", "values", "marked", "preflight"]
+    assert tool.asked == ["render", "find", "dropped", "values", "marked", "changed", "preflight"]
 
 
 @pytest.mark.parametrize(("name", "told"), [("recorder", "recorder"), ("*", "every tool")])
@@ -161,6 +162,7 @@ def test_there_is_no_tool_for_a_refund() -> None:
     assert (tool.render(event()), tool.find(event()), tool.dropped(event(), Sent(""))) == (b"", None, ())
     assert tool.values(0.0) == LiveValues()
     assert (list(tool.marked(MONDAY, 0.0)), list(tool.preflight(0.0))) == ([], [])
+    assert tool.changed("here", MONDAY, "", 0.0).items == ()
 
 
 def test_a_proposals_name_is_cut() -> None:

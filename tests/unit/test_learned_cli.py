@@ -83,7 +83,7 @@ def test_a_model_is_learned_and_written() -> None:
     assert "labels: bug 40, feature 40, question 40" in output
     for words in ("accuracy  ", "macro-F1  ", "threshold  ", "coverage  ", "people said ↓, opinion →", "was right"):
         assert words in output
-    assert f"model {model.version}: {len(model.words)} words and phrases written to our.model" in output
+    assert f"model {model.version}: {len(model.words)} words and phrases, written to our.model" in output
     with Image.open("plot.png") as image:
         assert (image.format, image.size) == ("PNG", (1120, 560))
         assert len(set(image.convert("L").tobytes())) > 10

@@ -21,7 +21,7 @@ print([name for name in ("pydantic_ai", "httpx2", "openai", "anthropic", "genai_
 def test_dollars_become_whole_micro_dollars() -> None:
     """Budgets are rounded down, and what is not limited stays so."""
     budgets = Budgets(run=Decimal("0.0000019"), source=Decimal(1), day=None, month=Decimal("0.1"), total=None)
-    assert budgets.limits == Limits(run=1, source=1_000_000, day=None, month=100_000, total=None)
+    assert budgets.limits == Limits(run=1, source=1_000_000, month=100_000, reporter=500_000, asks=20)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,10 @@ def test_dollars_become_whole_micro_dollars() -> None:
         {"model": {"provider": "openai", "model": "x"}, "budgets": {"day": "nan"}},
         {"model": {"provider": "openai", "model": "x"}, "prices": {"a:b": {"input": 1}}},
         {"model": {"provider": "openai", "model": "x", "max_output": 1}},
+        {"model": {"provider": "ollama", "model": "x", "base_url": "localhost:11434"}},
+        {"model": {"provider": "ollama", "model": "x", "base_url": "http://host/v1\n"}},
+        {"model": {"provider": "ollama", "model": "x", "base_url": "https://user:word@host/v1"}},
+        {"model": {"provider": "openai", "model": "x"}, "budgets": {"asks": -1}},
     ],
     ids=str,
 )

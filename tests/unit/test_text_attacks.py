@@ -134,7 +134,7 @@ def content(hostile: str) -> Json:
         "component": named,
         "labels": [],
         "route": named,
-        "duplicates": [{"id": named, "url": "https://tracker.example/7", "title": named}],
+        "related": [{"id": named, "url": "https://tracker.example/7", "title": named}],
     }
 
 
@@ -365,7 +365,7 @@ def test_titles_call_nobody(hostile: str) -> None:
 def test_every_cut_keeps_the_frame(hostile: str, flavour: Flavour) -> None:
     """However small the limit, the marker is there whole and the frame is complete or gone."""
     check = FRAMES[flavour.name]
-    complete = [check(body.ticket_body(content("x"), flavour, limit, MARKER)) for limit in (60, 700, ROOM)]
+    complete = [check(body.ticket_body(content("x"), flavour, limit, MARKER)) for limit in (60, 200, 700, ROOM)]
     for limit in (60, 300, 600, 1_000, 2_000, 5_000):
         text = body.ticket_body({**content("x"), "text": hostile * 50}, flavour, limit, MARKER)
         assert text.endswith(MARKER)

@@ -23,7 +23,7 @@ CONTENT = {
     "component": "ui",
     "labels": ["ui"],
     "route": "on-call",
-    "duplicates": [{"id": "BUG-1", "url": "https://tracker.example/1", "title": "Crash"}],
+    "related": [{"id": "BUG-1", "url": "https://tracker.example/1", "title": "Crash"}],
 }
 MARKER = "<!-- m -->"
 WHOLE = """**High crash** in `ui`
@@ -37,7 +37,7 @@ it crashes.
 Reported in `sentry` as `42` by `bob`: [sentry.example](<https://sentry.example/issues/1?x=%60a%60>)  \n\
 Why: `Rule crash: it says so.`  \n\
 Route: `on-call`  \n\
-May repeat `BUG-1` [tracker.example](<https://tracker.example/1>)
+Possibly the same: `BUG-1` `Crash` [tracker.example](<https://tracker.example/1>)
 
 <!-- m -->"""
 
@@ -145,7 +145,7 @@ def test_titles_fit_in_the_systems_unit() -> None:
 
 def test_a_document() -> None:
     """A document for Jira Cloud has the same parts, each as plain text."""
-    document = adf.ticket_document({**CONTENT, "duplicates": []}, 32_767, "m")
+    document = adf.ticket_document({**CONTENT, "related": []}, 32_767, "m")
     assert [node["type"] for node in document["content"]] == ["paragraph", "codeBlock", *["paragraph"] * 4]
     assert [node["content"][0]["text"] for node in document["content"]] == [
         "HIGH CRASH in ui",

@@ -14,13 +14,20 @@ import typer
 from triage.cli import (
     act,
     approvals,
+    console,
+    candidates,
+    correct,
     demo,
     evaluate,
+    explain,
     frame,
     guard,
     holds,
     learn,
     look,
+    metrics,
+    models,
+    replay,
     rules,
     servers,
     setup,
@@ -60,10 +67,16 @@ def _global(
 
 app.command(rich_help_panel=REPORTS, epilog=frame.EXIT_CODES)(submit.submit)
 app.command(rich_help_panel=REPORTS)(look.show)
+app.command(rich_help_panel=REPORTS)(explain.explain)
 app.command("list", rich_help_panel=REPORTS)(look.list_runs)
 app.command(rich_help_panel=REPORTS, epilog=frame.EXIT_CODES)(look.wait)
 app.command(rich_help_panel=DECIDING)(learn.learn)
 app.command("eval", rich_help_panel=DECIDING)(evaluate.evaluate)
+app.command(rich_help_panel=DECIDING, epilog=frame.EXIT_CODES)(replay.replay)
+app.command(rich_help_panel=DECIDING)(candidates.candidates)
+app.add_typer(models.app, name="models", rich_help_panel=DECIDING)
+app.command(rich_help_panel=DECIDING)(correct.correct)
+app.command(rich_help_panel=DECIDING)(correct.corrections)
 app.add_typer(rules.app, name="rules", rich_help_panel=DECIDING)
 app.command(rich_help_panel=DECIDING)(spending.spending)
 app.command(rich_help_panel=DECIDING)(spending.budgets)
@@ -77,7 +90,9 @@ app.add_typer(holds.app, name="holds", rich_help_panel=DOOR)
 app.add_typer(tools.app, name="tools", rich_help_panel=DOOR)
 app.add_typer(guard.app, name="guard", rich_help_panel=DOOR)
 app.command(rich_help_panel=INSTALLATION)(demo.demo)
+app.command(rich_help_panel=INSTALLATION)(console.console)
 app.command(rich_help_panel=INSTALLATION)(setup.doctor)
+app.command(rich_help_panel=INSTALLATION)(metrics.metrics)
 app.command(rich_help_panel=INSTALLATION)(setup.migrate)
 app.add_typer(servers.app, name="local", rich_help_panel=INSTALLATION)
 

@@ -57,6 +57,7 @@ def _parts(services: Services, *, ask_tools: bool) -> Iterator[Check]:
         yield _workers(services)
         yield from _tools(services, ask=ask_tools)
         yield from _door(services)
+        yield from _stored_model(services)
     yield _rules(services.settings)
     yield from _deciders(services)
 
@@ -181,12 +182,30 @@ def _rules(settings: config.Settings) -> Check:
 
 def _deciders(services: Services) -> Iterator[Check]:
     """Those beside the rules, if any are set: also whether the model's price is known."""
-    parts = {"learned": services.settings.learned, "llm": services.settings.llm}
+    settings = services.settings
+    parts = {"learned": settings.learned, "llm": settings.llm, "candidate": settings.candidate}
     for part in (name for name, its in parts.items() if its is not None):
         try:
             yield Check(part, "ok", services.check_decider(part))
         except (errors.TriageError, ImportError) as error:
-            yield Check(part, "fail", str(error), f"correct the setting {part}, or install triage[{part}]")
+            extra = "learned,llm" if part == "candidate" else part
+            yield Check(part, "fail", str(error), f"correct the setting {part}, or install triage[{extra}]")
+
+
+def _stored_model(services: Services) -> Iterator[Check]:
+    """The learned model in the database, if one is in use: whether workers set up like this can decide with it."""
+    try:
+        version = services.models.in_use()
+        if version and services.settings.learned:
+            found = f"{version} is stored and in use, but the setting learned names a file, which decides instead"
+            yield Check("stored model", "warn", found, "unset learned (TRIAGE_LEARNED), or `triage models rollback`")
+        elif version:
+            yield Check("stored model", "ok", services.check_decider("learned"))
+    except (errors.StoreUnavailable, exc.SQLAlchemyError) as error:
+        yield Check("stored model", "fail", str(error), "see postgres and schema")
+    except errors.TriageError as error:
+        mend = "install triage[learned] for every worker, or `triage models rollback`"
+        yield Check("stored model", "fail", f"nothing that was learned decides: {error}", mend)
 
 
 def _tools(services: Services, *, ask: bool) -> Iterator[Check]:

@@ -53,6 +53,9 @@ EXIT_CODES = (
 )
 
 
+_WRONG_USE = {"CannotLearn", "InvalidCorrection", "InvalidMapping", "InvalidSetting", "Misused", "UnreadableFile"}
+
+
 class Misused(errors.TriageError):
     """The options do not go together; the message says which."""
 
@@ -107,8 +110,7 @@ def _code(error: errors.TriageError) -> int:
         return Code.NOT_FINISHED
     if error.retryable:
         return Code.UNAVAILABLE
-    wrong_use = type(error).__name__ in {"InvalidSetting", "InvalidMapping", "UnreadableFile", "Misused", "CannotLearn"}
-    return Code.USAGE if wrong_use else Code.NOT_ALL_WELL
+    return Code.USAGE if type(error).__name__ in _WRONG_USE else Code.NOT_ALL_WELL
 
 
 def _usage(error: typer.TyperException) -> str:

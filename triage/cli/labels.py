@@ -27,6 +27,9 @@ EVERY = 200
 """Rows between two movements of the bar."""
 
 File: TypeAlias = Annotated[str, typer.Argument(metavar="FILE", help="Closed reports; `-`: standard input.")]
+FileOrNone: TypeAlias = Annotated[
+    str | None, typer.Argument(metavar="[FILE]", help="Closed reports; `-`: standard input.")
+]
 Form: TypeAlias = Annotated[
     FormChoice, typer.Option("--from", help="How the file holds its rows.", rich_help_panel=READING)
 ]
@@ -97,11 +100,14 @@ class Found:
     ambiguous: int = 0
     dropped: int = 0
     bad: int = 0
+    ours: int = 0
+    """Tickets of our own, which are not learned from."""
     shown: list[BadRow] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """The counts, and the first bad rows."""
         counts = {"reports": len(self.reports), "unlabelled": self.unlabelled, "ambiguous": self.ambiguous}
+        counts |= {"ours": self.ours} if self.ours else {}
         return counts | {"dropped": self.dropped, "bad": self.bad, "bad_rows": [asdict(row) for row in self.shown]}
 
     def tell(self) -> None:
@@ -114,6 +120,7 @@ class Found:
         typer.echo(
             f"{len(self.reports)} labelled reports · {self.unlabelled} without a label · "
             f"{self.ambiguous} with several · {self.dropped} left out · {self.bad} bad rows"
+            + (f" · {self.ours} of our own left out" if self.ours else "")
         )
         typer.echo("labels: " + ", ".join(f"{one_line(label, 40)} {count}" for label, count in labels))
 
@@ -125,7 +132,7 @@ def load(source: Source, *, as_json: bool) -> Found:
         size = None if source.path == STANDARD_INPUT else Path(source.path).stat().st_size or None
         task = bar.add_task("reading", total=size)
         for number, row in enumerate(_rows(stream, source)):
-            _count(found, row, source)
+            count(found, row, source)
             if number % EVERY == 0 and size:
                 bar.update(task, completed=stream.tell())
     return found
@@ -184,7 +191,8 @@ def _rows(stream: BinaryIO, source: Source) -> Iterator[ClosedReport | BadRow]:
     return read(stream, form, source.columns)
 
 
-def _count(found: Found, row: ClosedReport | BadRow, source: Source) -> None:
+def count(found: Found, row: ClosedReport | BadRow, source: Source) -> None:
+    """Add a row to what was found, under the label that is left of its labels."""
     if isinstance(row, BadRow):
         found.bad += 1
         found.shown += [row] if found.bad <= SHOWN else []

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage.cli import figures, frame, labels
-from triage.cli.submit import FormChoice
+from triage.cli import closed, figures, frame, labels, lessons
 from triage.model import Json
 
 if TYPE_CHECKING:
@@ -25,13 +24,20 @@ class FoldsChoice(StrEnum):
 
 
 def learn(  # noqa: PLR0913 - each option is a parameter
-    file: labels.File,
+    file: labels.FileOrNone = None,
     *,
+    corrections: Annotated[bool, typer.Option("--corrections", help="Also learn from what people corrected.")] = False,
     label: labels.Label = "label",
     title: labels.Title = "title",
     body: labels.Body = None,
     created: labels.Created = None,
-    form: labels.Form = FormChoice.AUTO,
+    origin: closed.From = closed.Origin.AUTO,
+    project: closed.Project = "",
+    url: closed.Url = "",
+    user: closed.User = "",
+    token_env: closed.TokenEnv = "",
+    most: closed.Most = 5_000,
+    out_reports: closed.Saved = None,
     renamed: labels.Renamed = None,
     dropped: labels.Dropped = None,
     kept: labels.Kept = None,
@@ -40,6 +46,8 @@ def learn(  # noqa: PLR0913 - each option is a parameter
     test_from: labels.From = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw calibration and coverage, as PNG.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model there.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Store the model in the database.")] = False,
+    use: Annotated[bool, typer.Option("--use", help="Let all workers decide with it from now on.")] = False,
     as_json: frame.AsJson = False,
 ) -> None:
     r"""Learn from what people said about closed reports, and say how often its opinions would be right.
@@ -48,26 +56,37 @@ def learn(  # noqa: PLR0913 - each option is a parameter
     cross-validation on the file itself. At least 15 labels, and 5 of each, are needed. With `--test-from` it learns
     from the reports before that date and is measured on the later ones too.
 
-    A report with several labels counts if one of them is left after `--map` and `--keep`. The model file holds words of
-    the reports, so it is as confidential as they are.
+    A report with several labels counts if one of them is left after `--map` and `--keep`. The model holds words of the
+    reports, so it is as confidential as they are. `--save --use` stores it and lets every worker decide with it within
+    seconds; see [bold]triage models[/]. `--corrections` adds what people said with [bold]triage correct[/] or in the
+    tracker, with or without a FILE.
 
-    Examples: [bold]triage learn bugs.csv --label Type --title Summary --body Description --out ours.model[/] ·
-    [bold]gh api --paginate "repos/OWNER/NAME/issues?state=closed" --jq ".\[]" > closed.jsonl[/] and then
-    [bold]triage learn closed.jsonl --label labels --keep bug --keep feature --body body --out ours.model[/]
+    With `--from github`, `gitlab`, `jira` or `redmine` it reads the closed tickets of the set tracker, or of another
+    one with `--project`, `--url` and `--token-env`: by their labels, in Jira by their type, in Redmine by their
+    tracker. Our own tickets are left out; what people changed on them comes with `--corrections`.
+
+    Examples: [bold]triage learn bugs.csv --label Type --title Summary --body Text --corrections --save --use[/] ·
+    [bold]triage learn --from github --keep bug --keep feature --out-reports closed.jsonl --out ours.model[/] ·
+    [bold]triage learn closed.jsonl --body body --created created --keep bug --keep feature --target 0.9[/]
     """
+    wishes = lessons.Wishes(corrections=corrections, save=save, use=use)
     columns = {"label": label, "title": title, "body": body, "created": created}
-    source = labels.Source.of(file, form, columns, renamed, dropped, kept)
-    found = labels.load(source, as_json=as_json)
-    past, later = labels.split(found, test_from)
+    reading = closed.Reading(origin, file, project, url, user, token_env, most, out_reports)
+    source = labels.Source.of(reading.path, reading.form, columns, renamed, dropped, kept)
+    found = reading.load(source, as_json=as_json)
     with labels.extra():
+        taught = wishes.taught(found, source, as_json=as_json)
+        past, later = labels.split(found, test_from)
         trained = _train(past, target, folds, as_json=as_json)
         tested = _test(trained, later) if later else None
         _keep(trained, tested, plot, out)
+        wishes.keep(trained, taught, tested[1] if tested else None)
     if as_json:
-        frame.show_json(found.as_json() | _document(trained, tested))
+        frame.show_json(found.as_json() | _document(trained, tested) | wishes.as_json(taught))
     else:
         found.tell()
-        _tell(trained, tested, test_from, out)
+        taught.tell()
+        _tell(trained, tested, test_from, wishes.places(out))
     if found.bad:
         raise typer.Exit(frame.Code.NOT_ALL_WELL)
 
@@ -110,15 +129,14 @@ def _tell(
     trained: "Trained",
     tested: "tuple[list[Case], Evaluation] | None",
     test_from: datetime | None,
-    out: Path | None,
+    places: str,
 ) -> None:
     folds = "each part after all it learned from" if trained.model.numbers["folds"] == "time" else "parts of all times"
     figures.tell(trained.evaluation, f"Cross-validated on {trained.model.numbers['labels']} reports ({folds})")
     if tested and test_from:
         figures.tell(tested[1], f"On the reports from {test_from:%Y-%m-%d} on, which it did not see")
         _warn(tested[1])
-    kept = f" written to {out}" if out else ", not kept (--out FILE)"
-    typer.echo(f"\nmodel {trained.model.version}: {len(trained.model.words)} words and phrases{kept}")
+    typer.echo(f"\nmodel {trained.model.version}: {len(trained.model.words)} words and phrases, {places}")
 
 
 def _warn(tested: "Evaluation") -> None:

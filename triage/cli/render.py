@@ -1,6 +1,6 @@
 """Runs as text: a table of many, the story of one. Whatever others wrote is shown as it is, never as markup."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,8 @@ def story(told: "RunStory") -> Group:
     head = Text.assemble((f"run {line.id}  ", "bold"), _status(line.status), f"  at {line.checkpoint}")
     parts: list[RenderableType] = [head, Text(_why(told)), Text()]
     parts += _section("Report", _report(told.report))
-    parts += _section("Decision", _decision(told.decision) if told.decision else ["none yet"])
+    decided = [*_decision(told.decision), *_should(told.corrections)] if told.decision else ["none yet"]
+    parts += _section("Decision", decided)
     parts += _section("What happened", _timeline(told))
     return Group(*parts)
 
@@ -139,7 +140,23 @@ def _report(report: Json) -> list[str]:
 
 def _decision(decision: Json) -> list[str]:
     what = " · ".join(str(decision[name]) for name in ("kind", "severity", "component") if decision.get(name))
-    return [what, f"to {decision['route']}, decided by {decision['decided_by']}", str(decision["reason"])]
+    told = [what, f"to {decision['route']}, decided by {decision['decided_by']}", str(decision["reason"])]
+    return [*told, *_related(decision)]
+
+
+def _related(decision: Json) -> Iterator[str]:
+    if same := decision.get("same_as"):
+        yield f"a comment on {same['ticket']} instead of a ticket of its own"
+    for one in decision.get("related") or ():
+        like = f"{one['likeness']:.0%} alike" if one["why"] in {"similar", "model"} else f"equal {one['why']}"
+        by = ", says the model" if one["why"] == "model" else ""
+        where = f" {one['url']}" if one.get("url") else ""
+        yield f"possibly the same: {one['ticket']}{where} ({like}{by}) {one_line(str(one['title']), 80)}"
+
+
+def _should(corrections: Mapping[str, str]) -> list[str]:
+    said = ", ".join(f"{name} {value or 'none'}" for name, value in sorted(corrections.items()))
+    return [f"people say that it should have been: {said}"] if said else []
 
 
 def _timeline(told: "RunStory") -> list[str]:
@@ -174,4 +191,12 @@ def _effects(effects: "Sequence[EffectView]") -> Iterator[tuple[datetime, str]]:
 def _events(events: "Sequence[EventView]") -> Iterator[tuple[datetime, str]]:
     for event in events:
         by = f" by {event.detail['by']}" if event.detail.get("by") else ""
-        yield event.at, str(event.detail.get("reason") or f"{event.what}{by}")
+        if event.what == "corrected":
+            yield event.at, _corrected(event.detail) + by
+        else:
+            yield event.at, str(event.detail.get("reason") or f"{event.what}{by}")
+
+
+def _corrected(detail: Json) -> str:
+    went = f"from {detail.get('was') or 'nothing'} to {detail.get('now') or 'nothing'}"
+    return f"{detail.get('field')} corrected {went}{' in the tracker' if detail.get('origin') == 'tracker' else ''}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from triage.model.money import Limits
     from triage.store.money import Spending
 
-SCOPES = ("source", "day", "month", "total")
+SCOPES = ("reporter", "source", "day", "month", "total")
 """The budgets that are shared; each run has one of its own."""
 UNLIMITED = "–"
 
@@ -31,13 +31,14 @@ class By(StrEnum):
     MODEL = "model"
     PROMPT = "prompt"
     SOURCE = "source"
+    REPORTER = "reporter"
     RUN = "run"
     ATTEMPT = "attempt"
 
 
 def spending(
     *,
-    by: Annotated[By, typer.Option(help="What to tell it by; an attempt is RUN/FENCE.")] = By.DAY,
+    by: Annotated[By, typer.Option(help="What to tell it by; attempts are RUN/FENCE, reporters SOURCE/HASH.")] = By.DAY,
     since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on (UTC).")] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Of this run only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
@@ -66,7 +67,9 @@ def spending(
 def budgets(*, as_json: frame.AsJson = False) -> None:
     """Tell the budgets for asking models: what may be spent, what is taken today, this month and ever, what is left.
 
-    JSON has micro-USD. What is left is below zero when a bill came to more than was reserved, or a limit was lowered.
+    A reporter is a source and a hash; `triage spending --by reporter --run RUN` tells a run's. Only the dearest are
+    told. JSON has micro-USD. What is left is below zero when a bill came to more than was reserved, or a limit was
+    lowered.
 
     Example: [bold]triage budgets[/]
     """
@@ -74,10 +77,13 @@ def budgets(*, as_json: frame.AsJson = False) -> None:
         llm = opened.settings.llm
         found = list(_lines(opened.money.taken(), llm.budgets.limits if llm else None))
     if as_json:
-        frame.show_json({"model": llm.model.name if llm else None, "budgets": found})
+        asks = llm.budgets.asks if llm else None
+        frame.show_json({"model": llm.model.name if llm else None, "budgets": found, "asks_per_hour": asks})
         return
     if llm is None:
         frame.note("no model is set (llm.model), so none is asked and no budget is set")
+    elif llm.budgets.asks is not None:
+        frame.note(f"for each reporter a model is asked at most {llm.budgets.asks} times an hour")
     frame.output().print(_taken(found))
 
 
@@ -87,13 +93,12 @@ def dollars(amount: int) -> str:
 
 
 def _lines(taken: dict[tuple[str, str], int], limits: "Limits | None") -> Iterator[Json]:
-    """The run's budget has no one sum; a source that took nothing today is not there."""
+    """The run's budget has no one sum; a source or reporter that took nothing today is not there."""
     yield _line("run", "each", limits.run if limits else None, None)
-    sources = {name for scope, name in taken if scope == "source"}
-    names = {"source": sorted(sources) or ["each"]}
     for scope in SCOPES:
         limit = getattr(limits, scope) if limits else None
-        for name in names.get(scope, [""]):
+        names = sorted(name for one, name in taken if one == scope)
+        for name in names or ["each" if scope in {"reporter", "source"} else ""]:
             yield _line(scope, name, limit, taken.get((scope, name), 0))
 
 

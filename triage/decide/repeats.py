@@ -15,6 +15,11 @@ from triage.model import Report
 FEWEST_FRAMES = 2
 """One frame alone, such as that of a server's entry, is in too many failures."""
 
+FEWEST_WORDS = 8
+"""Different words of a text that tells reports apart: "login is broken, please help" is said of many failures."""
+
+# Scripts without blanks: each character counts as a word.
+_WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\p{L}\p{N}]{2,}")
 _UNSEEN = regex.compile(r"[\p{Cf}\p{Cc}--\s]", regex.VERSION1)
 
 
@@ -33,6 +38,16 @@ def fingerprints(report: Report) -> Fingerprints:
     (Unicode's NFKC). Numbers count: error 404 is not error 500.
     """
     return Fingerprints(_digest([_plain(report.title), _plain(report.body)]), _traced(trace(report.body)))
+
+
+def is_telling(title: str, body: str) -> bool:
+    """Whether a text says enough for an equal one to mean the same. Single letters and digits do not count."""
+    found: set[str] = set()
+    for word in _WORD.finditer(f"{title}\n{body}"):
+        found.add(word[0].casefold())
+        if len(found) == FEWEST_WORDS:
+            return True
+    return False
 
 
 def _traced(found: Trace) -> bytes | None:

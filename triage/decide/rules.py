@@ -34,6 +34,7 @@ BODY_CHARS = 20_000
 TITLE_CHARS = 500
 SUMMARY_CHARS = 300
 UNDECIDED_LABEL = "needs-triage"
+VERSION_DIGITS = 12
 
 _KINDS = {kind.value: kind for kind in model.Kind}
 
@@ -262,6 +263,11 @@ class Rules(model.Record):
     def all_labels(self) -> frozenset[str]:
         """Every label that a decision of these rules may give."""
         return frozenset({UNDECIDED_LABEL, *(label for rule in self.rules for label in rule.labels)})
+
+    @cached_property
+    def version(self) -> str:
+        """`rules@` and the beginning of the SHA-256 of what the file says, the same however it is written."""
+        return f"rules@{model.digest(self.model_dump(mode='json')).hex()[:VERSION_DIGITS]}"
 
     @cached_property
     def _ignored(self) -> _WordList:

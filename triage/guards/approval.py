@@ -20,7 +20,8 @@ class ApprovalGuard(Guard):
 
     def send(self, request: Request) -> Sent:
         """Send, or raise `ApprovalNeeded`."""
-        rule = asking(self._rules, self.spec.name, request)
+        asked = (asking(self._rules, name, request) for name in (self.spec.name, self.spec.beside) if name)
+        rule = next(filter(None, asked), "")
         if rule and not _approved(request):
             who = "a person has" if self._rules.people == 1 else f"{self._rules.people} people have"
             raise ApprovalNeeded(

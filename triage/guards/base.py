@@ -1,12 +1,14 @@
 """What all guards share: a guard is a tool that asks something before it lets its tool send."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from triage import errors, telemetry
-from triage.model import Finding, LiveValues, Marked, Request, Sent, ToolSpec
+from triage.model import Finding, LiveValues, Marked, Request, Sent, ToolSpec, ticket_in
+from triage.model.tickets import Page, Standing
 from triage.ports import Tool
 
 log = structlog.get_logger()
@@ -49,9 +51,17 @@ class Guard:
         """As the tool does."""
         return self._tool.marked(since, deadline)
 
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:
+        """As the tool does."""
+        return self._tool.changed(target, since, after, deadline)
+
     def preflight(self, deadline: float) -> Iterable[Finding]:
         """As the tool does."""
         return self._tool.preflight(deadline)
+
+    def placed(self, request: Request) -> Request:
+        """The request as it is judged and limited: a comment goes where its ticket is."""
+        return replace(request, target=ticket_in(request.target)[0]) if self.spec.beside else request
 
 
 def aside(tool: str, keep: Callable[[], None]) -> None:

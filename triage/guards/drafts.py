@@ -62,8 +62,8 @@ class Origin(BaseModel):
     url: Line = ""
 
 
-class Duplicate(BaseModel):
-    """A ticket that may be about the same."""
+class RelatedTicket(BaseModel):
+    """A ticket of ours that may be about the same."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -72,8 +72,25 @@ class Duplicate(BaseModel):
     title: Line = ""
 
 
+class Original(BaseModel):
+    """The ticket that is commented on; `OwnTicket` asks the database whether it is ours."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    run_id: Line
+    tool: Line
+    target: Line
+    ticket: Line
+    url: Line = ""
+    title: Line = ""
+    why: Line = ""
+
+
 class Ticket(_Content):
-    """A ticket's draft."""
+    """A ticket's draft.
+
+    With `same_as` it is a comment's, which carries the ticket in case it is refused; that one then has `instead_of`.
+    """
 
     title: Said
     text: Text = ""
@@ -84,7 +101,10 @@ class Ticket(_Content):
     component: Line = ""
     labels: Annotated[list[Line], Field(max_length=100)] = []
     route: Line = ""
-    duplicates: Annotated[list[Duplicate], Field(max_length=100)] = []
+    related: Annotated[list[RelatedTicket], Field(max_length=5)] = []
+    same_as: Original | None = None
+    place: Line = ""
+    instead_of: Line = ""
 
 
 class Notice(_Content):

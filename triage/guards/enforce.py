@@ -52,7 +52,7 @@ class PolicyGuard(Guard):
     def send(self, request: Request) -> Sent:
         """Send, or raise `GuardRefused`, which is final for this call."""
         around = Surroundings(self._now(), self._targets, self._hosts, self._values())
-        verdict = judge(self._policy, request, around)
+        verdict = judge(self._policy, self.placed(request), around)
         if not verdict.allowed:
             raise GuardRefused(f"refused by the policy {self._policy.version}: {verdict.why}", verdict.rule)
         return self._tool.send(request)

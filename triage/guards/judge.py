@@ -46,7 +46,7 @@ def _problems(policy: Policy, purpose: Purpose, request: Request, around: Surrou
     if purpose is Purpose.EVENTS and (kind := drafts.kind(request.content)) not in policy.follow_ups.kinds:
         yield "follow_ups.kinds", no_tool_for(kind)
     per_run = policy.section(purpose).per_run
-    if not 1 <= request.number <= per_run:
+    if not 1 <= _number(purpose, request) <= per_run:
         yield f"{purpose}.per_run", f"it is number {request.number} of its run"
     yield from _target(policy, purpose, request.target, around)
     try:
@@ -56,8 +56,23 @@ def _problems(policy: Policy, purpose: Purpose, request: Request, around: Surrou
         return
     if draft.link and (problem := links.problem(draft.link, around.hosts | policy.links.internal)):
         yield "links.hosts", f"its link cannot be sent: {problem}"
+    if isinstance(draft, drafts.Ticket):
+        yield from _related(policy, draft, around)
     if isinstance(draft, drafts.Event):
         yield from events.problems(policy.events, draft, around.now)
+
+
+def _related(policy: Policy, draft: drafts.Ticket, around: Surroundings) -> Iterator[tuple[str, str]]:
+    """The planner leaves out what may not be linked, so a link that may not is not one of ours."""
+    for one in draft.related:
+        if one.url and (problem := links.problem(one.url, around.hosts | policy.links.internal)):
+            yield "links.hosts", f"the link of a related ticket cannot be sent: {problem}"
+
+
+def _number(purpose: Purpose, request: Request) -> int:
+    """Which of its run it is: a ticket in place of a refused comment counts as that one."""
+    is_second = purpose is Purpose.TICKETS and "instead_of" in request.content
+    return request.number - is_second
 
 
 def _target(policy: Policy, purpose: Purpose, target: str, around: Surroundings) -> Iterator[tuple[str, str]]:

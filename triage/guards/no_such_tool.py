@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from triage.errors import GuardRefused
 from triage.model import Finding, LiveValues, Marked, Request, Sent, ToolClass, ToolSpec
+from triage.model.tickets import Page, Standing
 
 RULE = "follow_ups.kinds"
 LONGEST_KIND = 64
@@ -48,6 +49,10 @@ class NoSuchTool:
     def marked(self, since: datetime, deadline: float) -> Iterable[Marked]:  # noqa: ARG002 - a tool's signature
         """Nothing was ever made."""
         return ()
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:  # noqa: ARG002 - a tool's signature
+        """Nothing was ever made."""
+        return Page()
 
     def preflight(self, deadline: float) -> Iterable[Finding]:  # noqa: ARG002 - a tool's signature
         """Nothing can be checked."""

@@ -1,8 +1,8 @@
 """The rate limit and the day's budget: what the other system, or the policy, allows us in a time.
 
-They refuse because going beyond a published limit gets everybody's calls refused. If the shared state cannot be told
-before the call, `StoreUnavailable` leaves and nothing is sent. After the call its books may fail: what became of the
-call is told all the same.
+They refuse because going beyond a published limit gets everybody's calls refused. A comment counts as a ticket: both
+write to the same system. If the shared state cannot be told before the call, `StoreUnavailable` leaves and nothing is
+sent. After the call its books may fail: what became of the call is told all the same.
 """
 
 from datetime import timedelta
@@ -31,7 +31,7 @@ class RateLimit(Guard):
 
     def send(self, request: Request) -> Sent:
         """Send, or raise `Postponed` until a call is there."""
-        buckets = self._buckets(request.target)
+        buckets = self._buckets(self.placed(request).target)
         for bucket, rate in buckets:
             _take(self._shared, bucket, rate, f"{bucket} may be called {rate.calls} times in {rate.per}")
         try:
@@ -45,7 +45,7 @@ class RateLimit(Guard):
 
     def _buckets(self, target: str) -> list[tuple[str, Rate]]:
         """The narrowest first: a system that limits by target means that one when it says "too often"."""
-        name = self.spec.name
+        name = self.spec.beside or self.spec.name
         both = ((f"{name}/{target}", self._target_rate), (name, self._rate))
         return [(bucket, rate) for bucket, rate in both if rate is not None]
 
@@ -61,7 +61,7 @@ class Budget(Guard):
 
     def send(self, request: Request) -> Sent:
         """Send, or raise `Postponed` until a call is there."""
-        name = self.spec.name
+        name = self.spec.beside or self.spec.name
         words = f"{name} may be called {self._rate.calls} times a day (limits.per_day)"
         _take(self._shared, f"{name}/day", self._rate, words)
         return self._tool.send(request)

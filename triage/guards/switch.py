@@ -16,7 +16,10 @@ LOOK_AGAIN = timedelta(seconds=30)
 
 
 class KillSwitch(Guard):
-    """Sends nothing while the tool's own switch, or the one for all tools (`*`), is off."""
+    """Sends nothing while the tool's own switch, or the one for all tools (`*`), is off.
+
+    The switch of a tracker holds its comments, too.
+    """
 
     def __init__(self, tool: Tool, shared: SharedState) -> None:
         """`shared` knows the switches."""
@@ -25,8 +28,8 @@ class KillSwitch(Guard):
 
     def send(self, request: Request) -> Sent:
         """Send, or raise `Postponed` until somebody switches it on again."""
-        for name in (self.spec.name, ALL_TOOLS):
-            if why := self._shared.tool(name).switched_off:
+        for name in (self.spec.name, self.spec.beside, ALL_TOOLS):
+            if name and (why := self._shared.tool(name).switched_off):
                 what = "every tool" if name == ALL_TOOLS else name
                 raise Postponed(f"{what} is switched off: {why}", LOOK_AGAIN, waits_on="switch")
         return self._tool.send(request)

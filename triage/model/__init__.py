@@ -8,6 +8,7 @@ from triage.model.report import (
     Kind,
     Label,
     Name,
+    Prints,
     Record,
     Related,
     Report,
@@ -28,6 +29,8 @@ from triage.model.tools import (
     Sent,
     ToolSpec,
     ToolState,
+    on_ticket,
+    ticket_in,
 )
 from triage.model.words import (
     Checkpoint,
@@ -47,6 +50,7 @@ from triage.model.work import (
     PlannedEffect,
     Settlement,
     Submitted,
+    ticket_of,
 )
 
 __all__ = [
@@ -74,6 +78,7 @@ __all__ = [
     "Outlet",
     "Outlets",
     "PlannedEffect",
+    "Prints",
     "Rate",
     "Record",
     "Related",
@@ -90,4 +95,7 @@ __all__ = [
     "ToolSpec",
     "ToolState",
     "digest",
+    "on_ticket",
+    "ticket_in",
+    "ticket_of",
 ]

@@ -7,19 +7,26 @@ from uuid import UUID
 
 from triage.model.report import Json
 
-Scope: TypeAlias = Literal["run", "source", "day", "month", "total"]
-"""The budgets: of one run, of one source on one day, of one day, of one month, and for ever."""
+Scope: TypeAlias = Literal["run", "source", "day", "month", "total", "reporter", "asks"]
+"""The budgets: of one run, of one source on one day, of one day, of one month, and for ever; of one reporter on one day,
+and as `asks` how often he may cause one in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that may be spent, in micro-USD; None is no limit. `source` is for each source on each day."""
+    """The most that may be spent, in micro-USD; None is no limit. `source` is for each source on each day.
+
+    `reporter` is for each reporter of each source on each day, and `asks` how many each may cause in an hour. Those of a
+    source who are not named count as one.
+    """
 
     run: int | None = None
     source: int | None = None
     day: int | None = None
     month: int | None = None
     total: int | None = None
+    reporter: int | None = None
+    asks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """This budget has no room for it: nothing was reserved and nothing may be asked."""
+    """This budget has no room for it: nothing was reserved and nothing may be asked. `asks`: too many this hour."""
 
     scope: Scope
 

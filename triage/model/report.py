@@ -151,6 +151,13 @@ class Related(Record):
     why: Literal["text", "trace", "similar", "model"]
 
 
+class Prints(Record):
+    """Fingerprints of a report, in hexadecimal; empty where there is none. Equal ones mean the same text or failure."""
+
+    text: str = Field(default="", max_length=64)
+    trace: str = Field(default="", max_length=64)
+
+
 class Decision(Record):
     """What the triage stage concluded about a report."""
 
@@ -168,6 +175,7 @@ class Decision(Record):
     follow_ups: Annotated[tuple[FollowUp, ...], Field(max_length=50)] = ()
     same_as: Related | None = Field(default=None, description="whose ticket gets a comment instead of a second ticket")
     related: Annotated[tuple[Related, ...], Field(max_length=5)] = ()
+    prints: Prints = Prints()
     versions: dict[str, str] = Field(
         default_factory=dict, description="of `rules`, `classifier`, `prompt`, `model`, `candidate` if they had a say"
     )

@@ -23,6 +23,9 @@ class ToolSpec:
     `timeout` bounds one call. `quarantine` is how long after that the other system may still commit it and its look-up
     may still not show it. `key_window` is how long a `windowed` tool keeps its key. `rate` is what the other system
     allows us in all, `target_rate` what it allows for one target; None where it publishes no limit.
+
+    `beside` is set for a tool that comments on tickets: the name of the tool that files them. Its targets name a ticket
+    (see `on_ticket`), and it shares that tool's limits, switch and approvals, since both write to the same system.
     """
 
     name: str
@@ -32,6 +35,18 @@ class ToolSpec:
     key_window: timedelta | None = None
     rate: Rate | None = None
     target_rate: Rate | None = None
+    beside: str = ""
+
+
+def on_ticket(place: str, ticket: str) -> str:
+    """The target that names a ticket, such as `acme/shop#12`: `place` is the target that the ticket was filed with."""
+    return f"{place}#{ticket}"
+
+
+def ticket_in(target: str) -> tuple[str, str]:
+    """Place and ticket of such a target; a ticket's id has no `#` in it."""
+    place, _, ticket = target.rpartition("#")
+    return place, ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +172,8 @@ class Outlets:
     """Where everything goes: the ticket, the notices in order, and the tool for each kind of follow-up.
 
     `always` are the kinds of follow-up that need no proposal. `slot` says when the next working hour begins (ISO 8601):
-    the start of an event that names none.
+    the start of an event that names none. `comments` is where a comment takes the place of a second ticket; None where
+    the tracker takes none from us.
     """
 
     tracker: Outlet
@@ -165,3 +181,4 @@ class Outlets:
     follow_ups: Mapping[str, Outlet] = field(default_factory=dict)
     always: tuple[str, ...] = ()
     slot: Callable[[], str] = str
+    comments: Outlet | None = None

@@ -1,5 +1,6 @@
 """Work on a run: effects, claims, and how attempts end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -55,6 +56,17 @@ class Made:
     stage: Stage
     tool: str
     sent: Sent
+
+
+def ticket_of(decision: Decision, made: Sequence[Made]) -> tuple[Sent, bool]:
+    """The run's ticket, and whether it is one that it only commented on, in place of filing a second.
+
+    With the tool of the original ticket itself one was filed after all, as nobody could comment; see `steps.instead`.
+    """
+    first, original = next(one for one in made if one.stage is Stage.CREATE_TICKET), decision.same_as
+    if original is None or first.tool == original.tool:
+        return first.sent, False
+    return Sent(original.ticket, original.url), True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from triage.model import Decision, Draft, FollowUp, Made, Outlet, Stage
+from triage.model import Decision, Draft, FollowUp, Made, Outlet, ticket_of
 
 
 def follow_ups(decision: Decision, always: Sequence[str]) -> tuple[FollowUp, ...]:
@@ -12,7 +12,7 @@ def follow_ups(decision: Decision, always: Sequence[str]) -> tuple[FollowUp, ...
 
 def plan_follow_up(decision: Decision, made: Sequence[Made], wanted: FollowUp, outlet: Outlet, start: str) -> Draft:
     """Its arguments are the decision's, so the guards look at each of them; `start` is for those that name none."""
-    ticket = next(one.sent for one in made if one.stage is Stage.CREATE_TICKET)
+    ticket, _ = ticket_of(decision, made)
     about = {
         "follow_up": wanted.kind,
         "link": ticket.remote_url or ticket.remote_id,

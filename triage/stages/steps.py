@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triage.model import Decision, Draft, Made, Outlet, Outlets, Report, Severity, Stage
+from triage.model import Decision, Draft, Json, Made, Outlet, Outlets, Report, Severity, Stage
+from triage.stages.comment import plan_comment, plan_instead
 from triage.stages.create_ticket import plan_notice
 from triage.stages.notify import follow_ups, plan_follow_up
 from triage.stages.triage import plan_ticket
@@ -22,9 +23,29 @@ class Step:
     draft: Draft
 
 
+def settled(decision: Decision, outlets: Outlets) -> Decision:
+    """The decision with `same_as` only if we can comment there: the ticket is one of the set tracker's."""
+    original = decision.same_as
+    if original is None or (outlets.comments and original.tool == outlets.tracker.tool):
+        return decision
+    return decision.model_copy(update={"same_as": None})
+
+
 def ticket(report: Report, decision: Decision, outlets: Outlets) -> Step:
-    """The first step of every run."""
-    return Step(Stage.CREATE_TICKET, 1, outlets.tracker.tool, plan_ticket(report, decision, outlets.tracker))
+    """The first step of every run: its ticket, or a comment on the one that an identical report has; see `settled`."""
+    filed = plan_ticket(report, decision, outlets.tracker)
+    if decision.same_as is None or outlets.comments is None:
+        return Step(Stage.CREATE_TICKET, 1, outlets.tracker.tool, filed)
+    return Step(Stage.CREATE_TICKET, 1, outlets.comments.tool, plan_comment(filed, decision.same_as))
+
+
+def instead(stage: Stage, number: int, content: Json) -> Step | None:
+    """What comes in place of a call that was refused for good: for a comment the ticket, else nothing.
+
+    The ticket commented on may have been deleted or closed to comments meanwhile, and a report must not get lost by it.
+    """
+    planned = plan_instead(content) if stage is Stage.CREATE_TICKET else None
+    return Step(stage, number + 1, *planned) if planned else None
 
 
 def after(stage: Stage, number: int, decision: Decision, made: Sequence[Made], outlets: Outlets) -> Step | None:

@@ -15,6 +15,7 @@ def plan_ticket(report: Report, decision: Decision, outlet: Outlet) -> Draft:
         "component": decision.component,
         "labels": sorted({*_allowed(decision, outlet), decision.kind, f"severity-{decision.severity}"}),
         "route": decision.route,
+        "related": [{"id": one.ticket, "url": one.url, "title": one.title} for one in decision.related],
     }
     return Draft(decision.project or outlet.routes.get(decision.route, outlet.target), {**outlet.content, **content})
 

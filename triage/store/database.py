@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 import psycopg
 import sqlalchemy
+from opentelemetry.trace import SpanKind
 from psycopg.rows import namedtuple_row
 from sqlalchemy import exc
 
-from triage import errors
+from triage import errors, telemetry, tracing
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _OPTIONS = {
     "tcp_user_timeout": 10_000,
     "application_name": "triage",
 }
+_TRACED = {telemetry.DB_SYSTEM: "postgresql"}
 _PAUSES = (0.02, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -81,7 +83,8 @@ class Database:
         text, give_up = statement(name), time.monotonic() + patience.total_seconds()
         for pause in (*_PAUSES, *([_PAUSES[-1]] * 1_000)):
             try:
-                return self._once(text, params)
+                with tracing.child(name, SpanKind.CLIENT, _TRACED):
+                    return self._once(text, params)
             except TRANSIENT as error:
                 if time.monotonic() + pause > give_up:
                     raise errors.StoreUnavailable(f"Postgres did not answer ({name}): {_short(error)}") from error

@@ -29,10 +29,13 @@ from triage.model import Json
 from triage.model.money import Answered, Bill, Limits, NoRoom, Question, Reserved, Scope
 from triage.store.database import Database
 
-By: TypeAlias = Literal["attempt", "run", "source", "day", "model", "prompt"]
-SCOPES: tuple[Scope, ...] = ("run", "source", "day", "month", "total")
+By: TypeAlias = Literal["attempt", "run", "source", "reporter", "day", "model", "prompt"]
+SCOPES: tuple[Scope, ...] = ("run", "source", "day", "month", "total", "reporter", "asks")
+"""In the order in which the statement takes them."""
 CROWDED_TRIES = 3
 """A budget's last room may go in the instant between two looks; alone behind the lock this cannot happen twice."""
+KEEP = timedelta(days=40)
+"""How long what was taken out of the budgets of one day is kept."""
 SETTLE_PATIENCE = timedelta(seconds=20)
 """How long it is tried to settle; after that the reservation stays as it is, which is dearer and never cheaper."""
 
@@ -40,6 +43,8 @@ SETTLE_PATIENCE = timedelta(seconds=20)
 @dataclass(frozen=True, slots=True)
 class Spending:
     """All asks of one name: of an attempt (`run/fence`), a run, a source, a day, a model or a version of the prompt.
+
+    A reporter is his source and a hash (`crm/0f3a…`), or its `nobody`: those who are not named.
 
     In micro-USD: `spent` was settled, `reserved` is under way, `unaccounted` was never settled and counts as spent.
     """
@@ -110,9 +115,17 @@ class Money:
         params = {"by": by, "since": since, "run_id": run_id, "limit": limit}
         return [Spending(*row) for row in self._database.all("money_spending", params)]
 
-    def taken(self) -> dict[tuple[str, str], int]:
-        """Micro-USD taken out of today's budgets, this month's, and the one for ever, by scope and source."""
-        return {(row.scope, row.name): row.taken for row in self._database.all("money_budgets", {})}
+    def taken(self, reporters: int = 20) -> dict[tuple[str, str], int]:
+        """Micro-USD taken out of today's budgets, this month's, and the one for ever, by scope and name.
+
+        Of the reporters only so many, the dearest.
+        """
+        rows = self._database.all("money_budgets", {"reporters": reporters})
+        return {(row.scope, row.name): row.taken for row in rows}
+
+    def prune(self) -> None:
+        """Forget the budgets of days that are long over; the asks stay, as the books. Repeating it is harmless."""
+        self._database.all("money_prune", {"days": KEEP.days})
 
     def unaccounted(self, limit: int = 100) -> Sequence[Unaccounted]:
         """What was reserved and never settled, the oldest first."""

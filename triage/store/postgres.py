@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 from sqlalchemy import exc
 
-from triage import clock, errors, pipeline
+from triage import clock, errors, pipeline, tracing
 from triage.model import (
     Approval,
     Ask,
@@ -229,6 +229,7 @@ def _attempt(claim: Claim, lease: Lease) -> Json:
         "number": claim.attempt,
         "process_id": lease.process_id,
         "seconds": clock.now() - claim.started,
+        "trace": tracing.traceparent(),
     }
 
 

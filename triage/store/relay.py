@@ -17,15 +17,21 @@ LEAD = timedelta(seconds=2)
 FIRST_INTERVAL = timedelta(seconds=10)
 """After how long a rung run that nobody took is rung again; doubles with every ring."""
 LONGEST_INTERVAL = timedelta(minutes=5)
+ONE_TRACE = timedelta(minutes=15)
+"""How long after it came in a run's messages go on in its caller's trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A run to be rung, where it goes on, and the caller's traceparent."""
+    """A run to be rung, where it goes on, and the traceparent of its caller or of its last attempt.
+
+    What comes in `late` is only linked to that trace: a run that was held for a week makes no trace of a week.
+    """
 
     run_id: UUID
     checkpoint: Checkpoint
     trace: str | None
+    late: bool = False
 
 
 class RelayStore:
@@ -60,6 +66,7 @@ class RelayStore:
             "places": list(room.values()),
             "interval": FIRST_INTERVAL,
             "longest": LONGEST_INTERVAL,
+            "fresh": ONE_TRACE,
         }
         rows = self._database.all("ring", params)
-        return [Ring(row.id, Checkpoint(row.checkpoint), row.trace) for row in rows]
+        return [Ring(row.id, Checkpoint(row.checkpoint), row.trace, row.late) for row in rows]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from triage import errors
 from triage.model import Checkpoint, EffectState, Stage, Status
 from triage.store.database import Database
-from triage.store.tables import approval, attempt, decision, effect, event, process, report, run
+from triage.store.tables import approval, attempt, decision, effect, event, process, report, run, standing_correction
 
 
 class View(BaseModel):
@@ -105,6 +105,8 @@ class RunStory(View):
     events: list[EventView]
     waits_for_leave: int | None
     """The number of the approval that the run waits for."""
+    corrections: dict[str, str]
+    """What fields of the decision should have been, as people said last."""
 
 
 class Runs:
@@ -138,6 +140,7 @@ class Runs:
             ],
             events=[EventView.model_validate(row) for row in self._of(event, run_id, event.c.id)],
             waits_for_leave=self._pending_approval(run_id),
+            corrections={row.field: row.value for row in self._of(standing_correction, run_id)},
         )
 
     def _pending_approval(self, run_id: UUID) -> int | None:
@@ -206,11 +209,13 @@ class Runs:
 
 
 def _object(stage: Stage) -> sqlalchemy.ScalarSelect[Any]:
-    """The link (or id) of a stage's confirmed object."""
+    """The link (or id) of a stage's first confirmed object: of a ticket, or of the comment in place of one."""
     link = sqlalchemy.func.coalesce(sqlalchemy.func.nullif(effect.c.remote_url, ""), effect.c.remote_id)
     return (
         sqlalchemy.select(link)
-        .where(effect.c.run_id == run.c.id, effect.c.stage == stage, effect.c.number == 1)
+        .where(effect.c.run_id == run.c.id, effect.c.stage == stage, effect.c.state == EffectState.CONFIRMED)
+        .order_by(effect.c.number)
+        .limit(1)
         .scalar_subquery()
     )
 

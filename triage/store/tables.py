@@ -5,6 +5,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Column,
+    Date,
     DateTime,
     Integer,
     Interval,
@@ -48,6 +49,7 @@ run = Table(
     Column("forked_from", Uuid),
     Column("created_at", _Time),
     Column("finished_at", _Time),
+    Column("seen", BigInteger),
 )
 
 report = Table("report", metadata, Column("run_id", Uuid, primary_key=True), Column("content", JSONB))
@@ -74,6 +76,7 @@ attempt = Table(
     Column("error", Text),
     Column("seconds", REAL),
     Column("ended_at", _Time),
+    Column("seen", BigInteger),
 )
 
 effect = Table(
@@ -112,6 +115,7 @@ event = Table(
     Column("at", _Time),
     Column("what", Text),
     Column("detail", JSONB),
+    Column("seen", BigInteger),
 )
 
 process = Table(
@@ -180,3 +184,82 @@ duplicate = Table(
     Column("remote_ids", ARRAY(Text)),
     Column("found_at", _Time),
 )
+
+model = Table(
+    "model",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("content", LargeBinary),
+    Column("numbers", JSONB),
+    Column("made_at", _Time),
+    Column("made_by", Text),
+)
+
+model_use = Table(
+    "model_use",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("what", Text),
+    Column("version", Text),
+    Column("in_use", Text),
+    Column("back_to", Integer),
+    Column("by_whom", Text),
+    Column("why", Text),
+    Column("at", _Time),
+)
+
+_CORRECTION = (
+    ("run_id", Uuid),
+    ("field", Text),
+    ("number", SmallInteger),
+    ("value", Text),
+    ("by_whom", Text),
+    ("origin", Text),
+    ("at", _Time),
+)
+correction = Table(
+    "correction",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    *(Column(name, kind) for name, kind in _CORRECTION),
+)
+standing_correction = Table(
+    "standing_correction", metadata, Column("id", BigInteger), *(Column(name, kind) for name, kind in _CORRECTION)
+)
+"""A view: the last correction of each field of each run."""
+
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("run_id", Uuid),
+    Column("fence", BigInteger),
+    Column("source", Text),
+    Column("reporter", Text),
+    Column("day", Date),
+    Column("model", Text),
+    Column("prompt", Text),
+    Column("question", LargeBinary),
+    Column("reserved", BigInteger),
+    Column("made_at", _Time),
+    Column("expires_at", _Time),
+    Column("settled_at", _Time),
+    Column("spent", BigInteger),
+    Column("requests", SmallInteger),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("answer", JSONB),
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("since", Date, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True),
+    Column("taken", BigInteger),
+)
+"""Shards of what is taken; a sum of them means something, one alone does not."""

@@ -1,25 +1,24 @@
-"""A language model's provider: OpenAI's chat completions and Anthropic's messages on loopback, misbehaving on request.
+"""A language model's provider on loopback, in the words of all that can be set, misbehaving on request.
 
 `with ProviderServer() as server:` serves from a thread of this process. It answers as the asked schema demands, counts
 what it is asked, and keeps every body, so that a test can see what left the house. Streaming is not offered.
 """
 
 import asyncio
-import contextlib
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Self, cast
 
+from triage.testing.dialects import Dialect, End, Json, Usage, fitting, spoken
 from triage.testing.server import BACKLOG, HOST
 from triage.testing.wire import Arrival, Link
 
-Json: TypeAlias = dict[str, Any]
 HUGE = 4 * 1024 * 1024
 OVERLOADED = cast(HTTPStatus, SimpleNamespace(value=529, phrase="Overloaded"))
 """Anthropic's status, which the standard library does not know."""
@@ -58,6 +57,10 @@ class Behaviour(StrEnum):
     """A right answer that says that it used more than was sent, and more of it cached than that."""
     REFUSAL = "refusal"
     """The model does not want to."""
+    UNFINISHED = "unfinished"
+    """Half a sentence, cut off at its bound; Google's client is told how to ask for the rest."""
+    REDIRECT = "redirect"
+    """Sent elsewhere: to `elsewhere`, with the same method and body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ class ProviderServer:
 
     latency: float = 0.0
     seconds: float = 1.0
-    usage: tuple[int, int, int] = (120, 30, 0)
-    """Input, output and cached tokens of each answer."""
+    usage: Usage = (120, 30, 0)
+    elsewhere: str = "/elsewhere"
     answer: Json = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     most_at_once: int = 0
@@ -141,8 +144,8 @@ class ProviderServer:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         behaviour = self._script.popleft() if self._script else Behaviour.RIGHT
-        dialect = _openai if arrival.path.endswith("chat/completions") else _anthropic
-        asyncio.get_running_loop().call_later(self.latency, self._act, link, Reply(self, dialect, body), behaviour)
+        reply = Reply(self, spoken(arrival), body)
+        asyncio.get_running_loop().call_later(self.latency, self._act, link, reply, behaviour)
         return None
 
     def _act(self, link: Link, reply: "Reply", behaviour: Behaviour) -> None:
@@ -155,17 +158,21 @@ class Reply:
     """What can be said to one request."""
 
     server: ProviderServer
-    dialect: Callable[..., Json]
+    dialect: Dialect
     asked: Json
 
-    def right(self, usage: tuple[int, int, int] | None = None, **changes: object) -> bytes:
+    def right(self, usage: Usage | None = None, **changes: object) -> bytes:
         """The answer that was asked for, with some fields changed."""
-        answer = _fitting(_schema(self.asked)) | self.server.answer | changes
+        answer = fitting(self.asked) | self.server.answer | changes
         return self.said(answer, usage)
 
-    def said(self, answer: Json | str, usage: tuple[int, int, int] | None = None, stop: str = "") -> bytes:
+    def said(self, answer: Json | str, usage: Usage | None = None, end: End = "finished") -> bytes:
         """An answer in the provider's format: an object, or words."""
-        return json.dumps(self.dialect(self.asked, answer, usage or self.server.usage, stop)).encode()
+        return json.dumps(self.dialect.said(self.asked, answer, usage or self.server.usage, end)).encode()
+
+    def failed(self, status: HTTPStatus, kind: str) -> bytes:
+        """An error in the provider's format."""
+        return json.dumps(self.dialect.failed(status, kind)).encode()
 
     @property
     def seconds(self) -> float:
@@ -173,9 +180,8 @@ class Reply:
         return self.server.seconds
 
 
-def _fail(link: Link, status: HTTPStatus, kind: str, *headers: str) -> None:
-    error = {"type": kind, "code": kind, "message": f"scripted: {kind}"}
-    link.answer(status, json.dumps({"type": "error", "error": error}).encode(), *headers)
+def _fails(status: HTTPStatus, kind: str) -> Callable[[Link, Reply], None]:
+    return lambda link, reply: link.answer(status, reply.failed(status, kind))
 
 
 def _cut(link: Link, reply: Reply) -> None:
@@ -184,7 +190,12 @@ def _cut(link: Link, reply: Reply) -> None:
 
 
 def _too_many(link: Link, reply: Reply) -> None:
-    _fail(link, HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_error", f"retry-after: {reply.seconds:g}")
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    link.answer(status, reply.failed(status, "rate_limit_error"), f"retry-after: {reply.seconds:g}")
+
+
+def _redirect(link: Link, reply: Reply) -> None:
+    link.answer(HTTPStatus.TEMPORARY_REDIRECT, b"{}", f"location: {reply.server.elsewhere}")
 
 
 def _ok(body: Callable[[Reply], bytes]) -> Callable[[Link, Reply], None]:
@@ -200,99 +211,15 @@ ACTS: dict[Behaviour, Callable[[Link, Reply], object]] = {
     Behaviour.SLOW: lambda link, reply: link.dribble(HTTPStatus.OK, reply.right(), reply.seconds),
     Behaviour.CUT: _cut,
     Behaviour.TOO_MANY: _too_many,
-    Behaviour.OVERLOADED: lambda link, _: _fail(link, OVERLOADED, "overloaded_error"),
-    Behaviour.ERROR: lambda link, _: _fail(link, HTTPStatus.INTERNAL_SERVER_ERROR, "api_error"),
-    Behaviour.NO_ACCESS: lambda link, _: _fail(link, HTTPStatus.UNAUTHORIZED, "authentication_error"),
-    Behaviour.NO_SUCH_MODEL: lambda link, _: _fail(link, HTTPStatus.NOT_FOUND, "not_found_error"),
+    Behaviour.OVERLOADED: _fails(OVERLOADED, "overloaded_error"),
+    Behaviour.ERROR: _fails(HTTPStatus.INTERNAL_SERVER_ERROR, "api_error"),
+    Behaviour.NO_ACCESS: _fails(HTTPStatus.UNAUTHORIZED, "authentication_error"),
+    Behaviour.NO_SUCH_MODEL: _fails(HTTPStatus.NOT_FOUND, "not_found_error"),
     Behaviour.HANG: lambda *_: None,
     Behaviour.DROP: lambda link, _: link.drop(),
     Behaviour.NO_USAGE: _ok(lambda reply: reply.right((0, 0, 0))),
     Behaviour.ABSURD_USAGE: _ok(lambda reply: reply.right((10, 30, 5_000))),
-    Behaviour.REFUSAL: _ok(lambda reply: reply.said("I cannot help with that.", stop="refusal")),
+    Behaviour.REFUSAL: _ok(lambda reply: reply.said("I cannot help with that.", end="refused")),
+    Behaviour.UNFINISHED: _ok(lambda reply: reply.said("It seems to be", end="cut")),
+    Behaviour.REDIRECT: _redirect,
 }
-
-
-def _schema(asked: Json) -> Json:
-    """The schema of the object that was asked for, in either provider's words."""
-    for tool in asked.get("tools") or ():
-        return cast(Json, tool.get("input_schema") or tool["function"]["parameters"])
-    wanted: Json = asked.get("response_format") or (asked.get("output_config") or {}).get("format") or {}
-    return cast(Json, wanted.get("json_schema", wanted).get("schema")) or _described(asked)
-
-
-def _described(asked: Json) -> Json:
-    """The schema that stands in the words of the request, where the provider knows no better way."""
-    for message in ({"content": asked.get("system")}, *asked.get("messages", ())):
-        text = str(message["content"])
-        for start in (place for place, char in enumerate(text) if char == "{"):
-            with contextlib.suppress(ValueError):
-                found = json.JSONDecoder().raw_decode(text[start:])[0]
-                return cast(Json, found)
-    return {}
-
-
-def _fitting(schema: Json) -> Json:
-    """An object that fits: the first of each choice, 0.9 for a number, a few words for a text."""
-    return {name: _value(part) for name, part in schema.get("properties", {}).items()}
-
-
-def _value(part: Json) -> object:
-    choices: Iterable[Json] = part.get("anyOf", ())
-    if any(choice.get("type") == "null" for choice in choices):
-        return None
-    if "enum" in part:
-        return part["enum"][0]
-    return part.get("const", 0.9 if part.get("type") == "number" else "as scripted")
-
-
-def _openai(asked: Json, answer: Json | str, usage: tuple[int, int, int], stop: str) -> Json:
-    tools = asked.get("tools")
-    message: Json = {"role": "assistant", "content": answer if isinstance(answer, str) else None}
-    if stop:
-        message |= {"content": None, "refusal": answer}
-    elif isinstance(answer, dict) and tools:
-        call = {"name": tools[0]["function"]["name"], "arguments": json.dumps(answer)}
-        message["tool_calls"] = [{"id": "call_1", "type": "function", "function": call}]
-    elif isinstance(answer, dict):
-        message["content"] = json.dumps(answer)
-    sent, received, cached = usage
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": asked.get("model", ""),
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in message else "stop"}
-        ],
-        "usage": {
-            "prompt_tokens": sent,
-            "completion_tokens": received,
-            "total_tokens": sent + received,
-            "prompt_tokens_details": {"cached_tokens": cached},
-            "completion_tokens_details": {"reasoning_tokens": 0},
-        },
-    }
-
-
-def _anthropic(asked: Json, answer: Json | str, usage: tuple[int, int, int], stop: str) -> Json:
-    tools = asked.get("tools")
-    if isinstance(answer, dict) and tools:
-        content: Json = {"type": "tool_use", "id": "toolu_1", "name": tools[0]["name"], "input": answer}
-    else:
-        content = {"type": "text", "text": answer if isinstance(answer, str) else json.dumps(answer)}
-    sent, received, cached = usage
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": asked.get("model", ""),
-        "content": [content],
-        "stop_reason": stop or ("tool_use" if content["type"] == "tool_use" else "end_turn"),
-        "stop_sequence": None,
-        "usage": {
-            "input_tokens": sent - min(cached, sent),
-            "output_tokens": received,
-            "cache_read_input_tokens": cached,
-            "cache_creation_input_tokens": 0,
-        },
-    }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from triage.model import Finding, LiveValues, Marked, Request, Sent, ToolClass, ToolSpec
+from triage.model.tickets import Page, Standing
 
 SPEC = ToolSpec("recorder", ToolClass.KEYED, timeout=timedelta(seconds=10))
 PATIENCE = 10.0
@@ -68,6 +69,12 @@ class RecordingTool:
         """What it was sent."""
         self.asked.append("marked")
         return [Marked(request.key, f"R-{number}") for number, request in enumerate(self.sent, 1)]
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:  # noqa: ARG002 - a tool's signature
+        """What it was sent, as it was sent."""
+        self.asked.append("changed")
+        labels = ((request.key, request.content.get("labels", ())) for request in self.sent)
+        return Page(tuple(Standing(key, tuple(given)) for key, given in labels))
 
     def preflight(self, deadline: float) -> Iterable[Finding]:  # noqa: ARG002 - a tool's signature
         """All is well."""

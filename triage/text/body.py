@@ -12,7 +12,9 @@ from triage.text.neutral import line
 
 LONGEST_VALUE = 300
 """Characters of one value in the frame."""
-MOST_DUPLICATES = 5
+MOST_RELATED = 5
+RELATED_TITLE = 100
+"""Characters of another ticket's title, so that five of them leave room for the report."""
 NO_TEXT = "(no description)"
 NO_TITLE = "(no title)"
 LEAST_STEP = 16
@@ -24,8 +26,8 @@ def ticket_body(content: Json, flavour: Flavour, limit: int, marker: str = "") -
     """The body of a ticket in this flavour, at most `limit` of the flavour's units, with the adapter's marker last.
 
     `content` is what `plan_ticket` planned: `text`, `kind`, `severity`, and perhaps `component`, `why`, `route`,
-    `origin` (`source`, `source_id`, `reporter`, `url`) and `duplicates` (each `id`, `url`, `title`). Where not all of
-    it fits, the text is cut with a note. Where there is no room for a text at all, first the footer goes, then
+    `origin` (`source`, `source_id`, `reporter`, `url`) and `related` (each `id`, `url`, `title`). Where not all of it
+    fits, the text is cut with a note. Where there is no room for a text at all, first the footer goes, then
     everything but the marker.
     """
     head, text = headline(content, flavour), str(content.get("text") or NO_TEXT)
@@ -109,8 +111,15 @@ def _footer(content: Json, flavour: Flavour) -> Iterator[str]:
         yield f"Why: {why}"
     if route := _inline(content.get("route"), flavour):
         yield f"Route: {route}"
-    for one in _objects(content.get("duplicates"))[:MOST_DUPLICATES]:
-        yield f"May repeat {_inline(one.get('id'), flavour)} {address(str(one.get('url') or ''), flavour)}".rstrip()
+    for one in _objects(content.get("related"))[:MOST_RELATED]:
+        yield f"Possibly the same: {_related(one, flavour)}"
+
+
+def _related(one: Json, flavour: Flavour) -> str:
+    """Another ticket; its title is as little to be trusted as the report."""
+    called = _inline(truncate(str(one.get("title") or ""), RELATED_TITLE, note=ELLIPSIS), flavour)
+    parts = (_inline(one.get("id"), flavour), called, address(str(one.get("url") or ""), flavour))
+    return " ".join(part for part in parts if part)
 
 
 def _objects(value: Any) -> list[Json]:  # noqa: ANN401 - a value of a JSON object

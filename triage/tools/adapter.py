@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from triage.errors import NotSent
 from triage.model import Finding, Json, LiveValues, Marked, Request, Sent, ToolSpec
+from triage.model.tickets import Page, Standing
 from triage.tools.connection import Headers
 from triage.tools.transport import SURELY_NOT_DONE, Answer, Transport, failure, retry_after
 
@@ -44,6 +45,10 @@ class Adapter:
     def marked(self, since: datetime, deadline: float) -> Iterable[Marked]:  # noqa: ARG002 - nothing can be asked
         """Nothing can be listed."""
         return ()
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:  # noqa: ARG002 - nothing can be asked
+        """Nothing can be listed."""
+        return Page()
 
     def preflight(self, deadline: float) -> Iterable[Finding]:  # noqa: ARG002 - nothing can be asked
         """Nothing can be checked."""

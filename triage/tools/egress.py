@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Self, TypeAlias
 
 from triage.errors import InvalidSetting, Refused
-from triage.tools.names import Names, time_left
+from triage.tools.names import Names, Place, time_left
 
 IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -104,12 +104,8 @@ class Egress:
             OSError: the name was not resolved, or nobody answered, before the deadline.
             ValueError: this cannot be a host's name.
         """
-        places = self._names.find(host, port, deadline)
-        objections = {place: self.objection(host, place.address) for place in places}
-        if places and all(objections.values()):
-            raise Refused(objections[places[0]])
         problem: OSError | None = None
-        for place in (place for place in places if not objections[place]):
+        for place in self._allowed_places(host, port, deadline):
             raw = socket.socket(place.family, socket.SOCK_STREAM)
             try:
                 raw.settimeout(time_left(deadline))
@@ -120,6 +116,17 @@ class Egress:
             else:
                 return raw
         raise problem or OSError("the host has no address")
+
+    def addresses(self, host: str, port: int, deadline: float) -> list[str]:
+        """The addresses that `connect` would try, for those who connect in their own way. Raises as it does."""
+        return [place.address for place in self._allowed_places(host, port, deadline)]
+
+    def _allowed_places(self, host: str, port: int, deadline: float) -> list[Place]:
+        places = self._names.find(host, port, deadline)
+        objections = {place: self.objection(host, place.address) for place in places}
+        if places and all(objections.values()):
+            raise Refused(objections[places[0]])
+        return [place for place in places if not objections[place]]
 
 
 def _entry(text: str) -> str | Network:

@@ -29,6 +29,10 @@ class ToolSettings(BaseModel):
         """The tool that is set so, under this name; raises InvalidSetting."""
         raise NotImplementedError(f"{name}: {self.kind} is opened otherwise; {transport} is not used")
 
+    def commenting(self, name: str, tracker: str, transport: Transport) -> Tool | None:  # noqa: ARG002 - most cannot
+        """The tool that comments on the tickets of the tool `tracker`, which is set so; None if there is none."""
+        return None
+
 
 class TokenSettings(ToolSettings):
     """A tool that is called with a fixed token."""

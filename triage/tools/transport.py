@@ -14,8 +14,9 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import h11
+from opentelemetry.trace import SpanKind
 
-from triage import clock
+from triage import clock, telemetry, tracing
 from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Json
 from triage.tools.connection import Address, Connection, Headers, Outgoing, TooLarge, connect
@@ -146,7 +147,11 @@ class Transport:
             Refused: HTTP does not allow this request, or its destination is not allowed.
         """
         outgoing = Outgoing(method, Address.parse(url), _with_common(headers), body)
-        return self._call(outgoing, deadline, changes=changes)
+        told = {telemetry.HTTP_METHOD: method, telemetry.SERVER_ADDRESS: outgoing.address.host}
+        with tracing.child(method, SpanKind.CLIENT, told):
+            answer = self._call(outgoing, deadline, changes=changes)
+            tracing.note({telemetry.HTTP_STATUS: answer.status})
+        return answer
 
     def connect(self, host: str, port: int, deadline: float) -> socket.socket:
         """A socket for tools that do not speak HTTP, to an allowed address; `about_to_send` is for them to ask.

@@ -10,8 +10,8 @@ from triage.tools.adapter import usable_link
 
 ODD: tuple[Json, ...] = (
     {},
-    {"title": None, "text": 5, "labels": "one", "origin": [], "why": {}, "duplicates": [1, {"id": []}], "link": 7},
-    {"title": 1, "text": ["a"], "origin": "x", "duplicates": {"id": 1}, "labels": {"a": 1}, "component": 3, "route": 4},
+    {"title": None, "text": 5, "labels": "one", "origin": [], "why": {}, "related": [1, {"id": []}], "link": 7},
+    {"title": 1, "text": ["a"], "origin": "x", "related": {"id": 1}, "labels": {"a": 1}, "component": 3, "route": 4},
     {"title": "", "text": "", "start": "soon", "minutes": -1, "attendees": "nobody", "thread": [], "severity": []},
 )
 

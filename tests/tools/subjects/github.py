@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.tools.scene import says
-from tests.tools.subjects.twinned import Twinned
+from tests.tools.subjects.twinned import CommentTwinned, Twinned
 from triage.testing.proxy import Answer
 from triage.testing.twins.github import REPOSITORY, GitHubTwin
 from triage.tools.trackers.github import Settings
@@ -19,6 +19,22 @@ class Subject(Twinned):
     settings = Settings
     limited: ClassVar[Answer] = says(403, {"x-ratelimit-remaining": "0", "retry-after": "7"})
     dangers: ClassVar[tuple[str, ...]] = (r"(?m)^/close", r"(?ms)^```.*^```.*^```")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.twin = GitHubTwin()
+
+
+class CommentSubject(CommentTwinned):
+    """Comments on its first issue."""
+
+    kind = "github"
+    repository = REPOSITORY
+    target = f"{REPOSITORY}#1"
+    unknown_target = f"{REPOSITORY}#99"
+    settings = Settings
+    limited: ClassVar[Answer] = Subject.limited
+    dangers: ClassVar[tuple[str, ...]] = Subject.dangers
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -1,12 +1,16 @@
 """Jira Cloud, and what it shares with Data Center: twins, since no real server can be had."""
 
 import base64
+import json
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from tests.tools.scene import text_of
+from tests.tools.subjects.twinned import COMMENT, commenting
 from triage.model import Json
+from triage.ports import Tool
 from triage.testing.proxy import FaultProxy
 from triage.testing.twins import jira as twins
 from triage.tools.egress import Egress
@@ -57,7 +61,7 @@ class JiraBase:
     def __exit__(self, *problem: object) -> None:
         self._stack.close()
 
-    def opened(self, **changed: Any) -> Jira:
+    def opened(self, **changed: Any) -> Any:
         """The tool in front of the proxy, with other settings."""
         raise NotImplementedError
 
@@ -67,7 +71,7 @@ class JiraBase:
         ours = {"components": True, "priorities": {"high": "High"}, "target": self.target}
         return {"url": self.proxy.url, **times, **ours}
 
-    def imposter(self) -> Jira:
+    def imposter(self) -> Any:
         """With a token that nobody has."""
         return self.opened(token="made-up-token")  # noqa: S106 - opens nothing
 
@@ -103,3 +107,49 @@ class Subject(JiraBase):
         """With an API token."""
         settings = {**self.shared(), "email": EMAIL, "token": TOKEN, **changed}
         return jira_cloud.Settings.model_validate(settings).open("tracker", self.transport)
+
+
+class CommentBase(JiraBase):
+    """Comments on the first issue, which somebody made."""
+
+    target = "OPS#OPS-1"
+    unknown_target = "OPS#OPS-99"
+    content: ClassVar[Json] = COMMENT
+    impossible: ClassVar[dict[str, str]] = {"invented": "a comment has no labels"}
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.twin.add("OPS")
+        return self
+
+    def shared(self) -> dict[str, Any]:
+        """Settings of both editions."""
+        return {**super().shared(), "target": "OPS"}
+
+    def objects(self, key: str) -> list[str]:
+        """All that are there."""
+        return self.twin.comments.objects(key)
+
+    def delete(self, remote_id: str) -> None:
+        """As its author does."""
+        self.twin.comments.delete(remote_id)
+
+    def arrived(self, remote_id: str) -> str:
+        """All texts of it."""
+        return text_of(json.dumps(self.twin.comments.one(remote_id).kept).encode())
+
+
+class CommentSubject(CommentBase):
+    """Comments of Jira Cloud."""
+
+    kind = "jira-cloud"
+    against = "twin"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.twin = twins.JiraCloud(f"Basic {base64.b64encode(PAIR).decode()}")
+
+    def opened(self, **changed: Any) -> Tool:
+        """With an API token."""
+        settings = {**self.shared(), "email": EMAIL, "token": TOKEN, **changed}
+        return commenting(jira_cloud.Settings.model_validate(settings), self.transport)

@@ -117,3 +117,14 @@ class InboxSubject(_Local):
     def opened(self, engine: sqlalchemy.Engine) -> tools.LocalTool:
         """See `_Local`."""
         return tools.inbox(engine)
+
+
+class CommentSubject(_Local):
+    """Comments on tickets."""
+
+    table = "local_comment"
+    target = "triage#T-1"
+
+    def opened(self, engine: sqlalchemy.Engine) -> tools.LocalTool:
+        """See `_Local`."""
+        return tools.comments(engine)

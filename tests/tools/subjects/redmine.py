@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from tests.tools import servers
 from tests.tools.servers.redmine import redmine
+from tests.tools.subjects.twinned import COMMENT, commenting
 from triage.model import Json
 from triage.testing.proxy import FaultProxy
 from triage.tools.egress import Egress
@@ -43,14 +44,14 @@ class Subject:
     def __exit__(self, *problem: object) -> None:
         self._stack.close()
 
-    def opened(self, **changed: Any) -> adapter.Redmine:
+    def opened(self, **changed: Any) -> Any:
         """The tool in front of the proxy, with other settings."""
         times = {"timeout": timedelta(seconds=2), "quarantine": timedelta(seconds=0.5)}
         ids = {"key_field": self.server.field_id, "tracker": 1, "priorities": {"high": 3}}
         known = {"url": self.proxy.url, "token": self.server.api_key, "target": self.server.project}
         return adapter.Settings.model_validate({**known, **times, **ids, **changed}).open("tracker", self.transport)
 
-    def imposter(self) -> adapter.Redmine:
+    def imposter(self) -> Any:
         """With a key that nobody has."""
         return self.opened(token="f" * 40)
 
@@ -75,3 +76,42 @@ class Subject:
     def invented(self) -> Json:
         """Redmine has no labels."""
         return {**self.content, "labels": ["no-such-label"]}
+
+
+class CommentSubject(Subject):
+    """Notes on an issue that is there."""
+
+    content: ClassVar[Json] = COMMENT
+    impossible: ClassVar[dict[str, str]] = {"invented": "a note has no labels"}
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        fields = {"project_id": self.server.project, "subject": "Export crashes"}
+        self.issue = self.server.ask("POST", "/issues.json", {"issue": fields})["issue"]["id"]
+        self.target, self.unknown_target = f"{self.server.project}#{self.issue}", f"{self.server.project}#9999"
+        return self
+
+    def opened(self, **changed: Any) -> Any:
+        """The tool in front of the proxy, with other settings."""
+        times = {"timeout": timedelta(seconds=2), "quarantine": timedelta(seconds=0.5)}
+        known = {"url": self.proxy.url, "token": self.server.api_key, "key_field": self.server.field_id}
+        return commenting(adapter.Settings.model_validate({**known, **times, **changed}), self.transport)
+
+    def objects(self, key: str) -> list[str]:
+        """By their last line."""
+        return [str(one["id"]) for one in self._notes() if f"triage-run:v1:{key}" in one["notes"]]
+
+    def delete(self, remote_id: str) -> None:
+        """A note without text goes."""
+        self.server.ask("PUT", f"/journals/{remote_id}.json", {"journal": {"notes": ""}})
+
+    def drop_marker(self, on: bool) -> bool:  # noqa: ARG002 - a note is kept as it is
+        """Redmine cannot."""
+        return False
+
+    def arrived(self, remote_id: str) -> str:
+        """The note."""
+        return next(one["notes"] for one in self._notes() if str(one["id"]) == remote_id)
+
+    def _notes(self) -> list[dict[str, Any]]:
+        return list(self.server.issue(self.issue)["journals"])

@@ -12,6 +12,7 @@ from triage.testing.proxy import FaultProxy
 from triage.testing.proxy.book import is_write
 from triage.testing.twins.issues import TOKEN
 from triage.tools.egress import Egress
+from triage.tools.trackers.comments import Comments
 from triage.tools.transport import Transport
 
 TICKET: Json = {
@@ -24,8 +25,23 @@ TICKET: Json = {
     "component": "export",
     "labels": ["ui", "bug"],
     "route": "#bugs",
-    "duplicates": [{"id": "12", "url": "https://crm.test/12", "title": "Export fails"}],
+    "related": [{"id": "12", "url": "https://crm.test/12", "title": "Export fails"}],
 }
+
+COMMENT: Json = {
+    **TICKET,
+    "same_as": {
+        "run_id": "01890000-0000-7000-8000-000000000001",
+        "tool": "tracker",
+        "target": "a place",
+        "ticket": "1",
+        "url": "https://tracker.test/1",
+        "title": "Export crashes",
+        "why": "trace",
+    },
+    "place": "a place",
+}
+"""A comment's draft, where the texts differ."""
 
 
 class Twinned:
@@ -87,6 +103,35 @@ class Twinned:
         """What a reader sees."""
         issue = self.twin.issue(remote_id)
         return f"{issue.title}\n{issue.text}\n{' '.join(issue.labels)}" if issue else ""
+
+
+class CommentTwinned(Twinned):
+    """Its commenting tool, on an issue of somebody's."""
+
+    impossible: ClassVar[dict[str, str]] = {"invented": "a comment has no labels"}
+    content: ClassVar[Json] = COMMENT
+    repository: str
+
+    def opened(self, **settings: Any) -> Tool:
+        """The tool with other settings."""
+        known = {"url": self.proxy.url, "token": TOKEN, "target": self.repository, "timeout": 2, "quarantine": 0.2}
+        made: Any = self.settings.model_validate(_told({**known, **settings}))
+        return commenting(made, self._transport)
+
+    def objects(self, key: str) -> list[str]:
+        """See `Subject`."""
+        return list(self.twin.comments_with(key))
+
+    def arrived(self, remote_id: str) -> str:
+        """What a reader sees."""
+        return str(self.twin.comment_of(remote_id).text)
+
+
+def commenting(settings: Any, transport: Transport) -> Tool:
+    """The tool that comments beside the tracker that is set so."""
+    tool = settings.commenting("comment", "tracker", transport)
+    assert isinstance(tool, Comments)
+    return tool
 
 
 def _told(settings: Json) -> Json:

@@ -84,11 +84,17 @@ def load(path: Path) -> Model:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
-        return from_bytes(content)
     except OSError as error:
         raise InvalidSetting(f"{path}: cannot be read: {error.strerror or error}") from None
+    return read(content, str(path))
+
+
+def read(content: bytes, name: str) -> Model:
+    """The model in these bytes; raises `InvalidSetting`, naming it and saying what is wrong, for anything else."""
+    try:
+        return from_bytes(content)
     except _Unreadable as error:
-        raise InvalidSetting(f"{path}: is no model: {error}") from None
+        raise InvalidSetting(f"{name}: is no model: {error}") from None
 
 
 def to_bytes(model: Model) -> bytes:
@@ -100,7 +106,7 @@ def to_bytes(model: Model) -> bytes:
 
 
 def from_bytes(content: bytes) -> Model:
-    """The model of such a file; raises an error that `load` explains."""
+    """The model of such a file; raises an error that `read` explains."""
     if len(content) > LARGEST:
         raise _Unreadable(f"it is longer than {LARGEST} bytes")
     if not content.startswith(MAGIC):

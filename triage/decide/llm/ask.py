@@ -13,6 +13,7 @@ from pydantic_ai.models import Model
 from triage import clock, errors
 from triage.decide.llm import clients, trouble
 from triage.decide.llm.answer import Answer, answer_type
+from triage.decide.llm.door import CONNECT, Door
 from triage.decide.llm.loop import EventLoop, refuse_green_threads, shared
 from triage.decide.llm.meter import TRIES, Count, Meter
 from triage.decide.llm.prompts import MOST_CANDIDATES, Candidate, Prompt, alias, compose
@@ -25,6 +26,7 @@ from triage.model.money import Bill
 
 STEP = "llm"
 """As whom the opinions of this step are signed."""
+HTTPS = 443
 LEAST = 1.0
 """Seconds that must be left for another model to be asked."""
 
@@ -56,10 +58,11 @@ class Asked:
 class Asker:
     """For all threads of a process; clients are built at the first ask, and anew after a fork."""
 
-    def __init__(self, settings: LlmSettings, loop: EventLoop = shared) -> None:
-        """Opens nothing yet."""
+    def __init__(self, settings: LlmSettings, loop: EventLoop = shared, door: Door | None = None) -> None:
+        """Opens nothing yet. `door` says where it may connect to; None is for tests: anywhere."""
         self._settings = settings
         self._loop = loop
+        self._door = door
         self._prices = Prices(settings.prices)
         self._lock = threading.Lock()
         self._models: dict[str, Model[Any]] = {}
@@ -77,6 +80,20 @@ class Asker:
             self._prices.check(choice.provider, choice.model)
             self._model(choice)
 
+    def check_places(self) -> None:
+        """For `doctor`: every model's name leads to an address that may be connected to. Only the resolver is asked.
+
+        Raises:
+            InvalidSetting: one does not; the message says what to change.
+        """
+        for choice in self._settings.choices:
+            url = httpx2.URL(self._model(choice).base_url or "")
+            try:
+                if self._door is not None:
+                    self._door(url.host, url.port or HTTPS, clock.now() + CONNECT)
+            except (errors.Refused, OSError, ValueError) as error:
+                raise errors.InvalidSetting(f"{choice.name}: {error}") from error
+
     @property
     def first(self) -> str:
         """The name of the model that is asked first."""
@@ -90,7 +107,7 @@ class Asker:
         kinds = likely if len(likely) > 1 else self._settings.kinds
         shown = tuple(candidates[:MOST_CANDIDATES])
         names = tuple(str(kind) for kind in kinds)
-        return Inquiry(compose(report, names, shown), names, tuple(one.id for one in shown))
+        return Inquiry(compose(report, names, shown, self._settings.prompts), names, tuple(one.id for one in shown))
 
     def worst(self, inquiry: Inquiry) -> int:
         """The most (micro-USD) that asking this can cost, over all tries of all models. Raises InvalidSetting."""
@@ -158,7 +175,7 @@ class Asker:
         """Built in the caller's thread: the SDK's import takes a second, in which the loop would stand still."""
         with self._lock:
             if choice.name not in self._models:
-                client = clients.http_client(choice.timeout.total_seconds())
+                client = clients.http_client(choice.timeout.total_seconds(), self._door)
                 self._models[choice.name] = clients.build(choice, client)
                 self._clients.append(client)
                 self._loop.at_exit(self._close)

@@ -5,6 +5,7 @@ A client is bound to the event loop that first used it, so each is built on the 
 
 import os
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Any, cast
 
 import httpx2
@@ -12,12 +13,11 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model
 
 from triage import errors
+from triage.decide.llm.door import CONNECT, Door, Guarded
 from triage.decide.llm.settings import ModelChoice, Provider
 
 MAX_ANSWER = 1024 * 1024
 """Bytes of one answer; an answer of a few fields has some thousand."""
-CONNECT = 5.0
-"""Seconds."""
 MOST_AT_ONCE = 256
 NO_KEY = "none"
 """The SDKs want a key also for servers that want none."""
@@ -25,6 +25,25 @@ NO_KEY = "none"
 
 class TooLong(httpx2.ReadError):
     """The answer does not end."""
+
+
+class OneMore(httpx2.ReadError):
+    """A client wanted to send another request than the one that there is money for."""
+
+
+_allowed: ContextVar[list[str]] = ContextVar("allowed")
+"""What the running try may still send."""
+
+
+def allow_one() -> None:
+    """Let the running task send one request: no retry, redirect or continuation of a client's own gets past that."""
+    _allowed.set(["one"])
+
+
+async def _count(request: httpx2.Request) -> None:
+    if not _allowed.get([]):
+        raise OneMore("another request was about to be sent, which nobody has reserved money for", request=request)
+    _allowed.get().pop()
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -52,14 +71,15 @@ async def _bound(response: httpx2.Response) -> None:
     response.stream = _Bounded(cast(httpx2.AsyncByteStream, response.stream))
 
 
-def http_client(timeout: float) -> httpx2.AsyncClient:
-    """A client whose phases end after `timeout` seconds; proxies are read from the environment."""
+def http_client(timeout: float, door: Door | None = None) -> httpx2.AsyncClient:
+    """A client whose phases end after `timeout` seconds, and which connects through `door`; without one, anywhere."""
+    limits = httpx2.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout, connect=CONNECT),
-        limits=httpx2.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE),
+        transport=Guarded(door, limits) if door else httpx2.AsyncHTTPTransport(limits=limits),
         headers={"accept-encoding": "identity"},
         follow_redirects=False,
-        event_hooks={"response": [_bound]},
+        event_hooks={"request": [_count], "response": [_bound]},
     )
 
 

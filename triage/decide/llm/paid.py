@@ -2,17 +2,18 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from triage import clock, errors
+from triage.decide.llm import spans
 from triage.decide.llm.ask import Asked, Asker, Inquiry
 from triage.decide.llm.prompts import Candidate
 from triage.decide.opinion import Opinion
 from triage.model import Claim, Json, Report
-from triage.model.money import Answered, Bill, NoRoom, Question, Reserved
+from triage.model.money import Answered, Bill, NoRoom, Question, Reserved, Scope
 
 SLACK = timedelta(minutes=1)
 """How long after its deadline an ask that was not settled is held for lost."""
@@ -68,21 +69,33 @@ class PaidAsker:
         """
         self._asker.check()
         inquiry = self._asker.inquire(report, alternatives, candidates)
-        taken = self._purse.reserve(self._question(attempt, inquiry, deadline))
+        question = self._question(attempt, inquiry, deadline)
+        if candidates:  # more tickets by the next attempt do not make it another question, to be paid again
+            question = replace(question, digest=self._asker.inquire(report, alternatives).digest)
+        taken = self._purse.reserve(question)
         if isinstance(taken, Answered):
             return _remembered(taken.answer)
         if isinstance(taken, NoRoom):
-            return Asked(None, Bill("none", 0), why=f"no model was asked: the budget of the {taken.scope} has no room")
+            return Asked(None, Bill("none", 0), why=f"no model was asked: {_no_room(taken.scope, report)}")
         return self._spend(taken.reservation_id, inquiry, deadline)
 
     def check(self) -> str:
         """Which model is asked; raises InvalidSetting if it cannot be, such as when nobody knows what it costs."""
         self._asker.check()
+        self._asker.check_places()
         return self._asker.first
 
-    def ask_for(self, claim: Claim, report: Report, alternatives: Sequence[str], deadline: float) -> Asked:
+    def ask_for(
+        self,
+        claim: Claim,
+        report: Report,
+        alternatives: Sequence[str],
+        deadline: float,
+        candidates: Sequence[Candidate] = (),
+    ) -> Asked:
         """As `ask`, for the attempt that a claim is."""
-        return self.ask(Attempt(claim.run_id, claim.claim_id, claim.fence), report, alternatives, deadline=deadline)
+        attempt = Attempt(claim.run_id, claim.claim_id, claim.fence)
+        return self.ask(attempt, report, alternatives, candidates, deadline=deadline)
 
     def _question(self, attempt: Attempt, inquiry: Inquiry, deadline: float) -> Question:
         return Question(
@@ -100,7 +113,9 @@ class PaidAsker:
         """What breaks off in any other way, as with the process, leaves the reservation as it is: in full."""
         count = self._asker.meter(inquiry)
         try:
-            asked = self._asker.ask_about(inquiry, deadline, count)
+            with spans.chat(self._asker.first):
+                asked = self._asker.ask_about(inquiry, deadline, count)
+                spans.billed(asked.bill)
         except errors.ToolError:
             self._settle(reservation_id, count.bill, None)
             raise
@@ -110,6 +125,13 @@ class PaidAsker:
     def _settle(self, reservation_id: UUID, bill: Bill, answer: Json | None) -> None:
         with contextlib.suppress(errors.StoreUnavailable):  # then it stays reserved, which is dearer and never cheaper
             self._purse.settle(reservation_id, bill, answer)
+
+
+def _no_room(scope: Scope, report: Report) -> str:
+    whose = "this reporter's reports" if report.reporter.strip() else "this source's reports that name no reporter"
+    if scope == "asks":
+        return f"{whose} had all their asks of an hour"
+    return f"the budget of {whose if scope == 'reporter' else f'the {scope}'} has no room"
 
 
 def _kept(asked: Asked) -> Json:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import regex
 
@@ -23,11 +24,26 @@ TITLE_CHARS = 300
 BODY_CHARS = 8_000
 CANDIDATE_CHARS = 1_000
 MOST_CANDIDATES = 3
+NAMES = ("choose", "classify", "kinds")
+LONGEST_FILE = 20_000
+"""Bytes of one of our own files."""
 TAG_LENGTH = 12
 COMMENT = regex.compile(r"<!--.*?(?:-->|\Z)", regex.DOTALL)
 DELIMITER = regex.compile(r"(?i)<(?=\s*+/?\s*+(?:report|candidate|system|instructions?)\b)")
-CONTROL_WORD = regex.compile(r"(?i)<(?=\|)|<<(?=/?SYS>>)|\[(?=/?INST\])")
-"""Words by which local models tell who speaks: `<|im_start|>`, `<<SYS>>`, `[INST]`."""
+MARKED = "s|bos|eos|pad|unk|start_of_turn|end_of_turn|think|tools|tool_calls?|tool_response|function_calls?"
+LISTED = "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|CALL_ID|ARGS|THINK|IMG|CONTROL_\\d+"
+CONTROL_WORD = regex.compile(
+    rf"""(?i)
+    <(?=[|\uff5c])                                   # <|im_start|>, <|eot_id|>; DeepSeek's with the full-width bar
+    | <<(?=/?SYS>>)
+    | <(?=/?+(?:{MARKED})>)                          # Gemma, Llama, Hermes, Qwen, Claude's old tools
+    | \[(?-i:(?=/?+(?:{LISTED})\]))                  # Mistral
+    | ^\#{{2,4}}(?=[ \t]?(?:instruction|input|response|system|user|assistant|human)s?:)  # Alpaca, Vicuna
+    | \](?=~!?b[\[\]])                               # MiniMax
+    """,
+    regex.VERBOSE | regex.MULTILINE,
+)
+"""Words by which local models tell who speaks. A server may turn them into the real thing wherever they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +69,16 @@ class Prompt:
         return len(self.instructions.encode()) + len(self.text.encode())
 
 
-def compose(report: Report, kinds: Sequence[str], candidates: Sequence[Candidate] = ()) -> Prompt:
+def compose(
+    report: Report, kinds: Sequence[str], candidates: Sequence[Candidate] = (), folder: Path | None = None
+) -> Prompt:
     """The prompt that asks which of these kinds a report is: of two it asks to choose, of more to classify.
 
     Only the report's kind as its source calls it, title and body go in: not who sent it, from where, or its labels.
+    Of our own words, the files in `folder` go before those that come with the product.
     """
     name = "choose" if len(kinds) == 2 else "classify"  # noqa: PLR2004 - one or the other
-    meanings = "\n".join(f"- {kind}: {_meanings()[kind]}" for kind in kinds)
+    meanings = "\n".join(f"- {kind}: {_meanings(folder)[kind]}" for kind in kinds)
     parts = [
         f"Kinds:\n{meanings}",
         _delimited("report", data(report.title, TITLE_CHARS), data(report.body, BODY_CHARS)),
@@ -67,7 +86,7 @@ def compose(report: Report, kinds: Sequence[str], candidates: Sequence[Candidate
     for number, one in enumerate(candidates[:MOST_CANDIDATES], 1):
         texts = (data(one.title, TITLE_CHARS), data(one.body, CANDIDATE_CHARS))
         parts.append(f"Candidate {alias(number)}:\n{_delimited('candidate', *texts)}")
-    return Prompt(version(name), _file(name), "\n\n".join(parts))
+    return Prompt(version(name, folder), _file(name, folder), "\n\n".join(parts))
 
 
 def alias(number: int) -> str:
@@ -76,9 +95,9 @@ def alias(number: int) -> str:
 
 
 @cache
-def version(name: str) -> str:
+def version(name: str, folder: Path | None = None) -> str:
     """A prompt's name, and a hash of all of our words that go into it."""
-    return f"{name}@{hashlib.sha256((_file(name) + _file('kinds')).encode()).hexdigest()[:TAG_LENGTH]}"
+    return f"{name}@{hashlib.sha256((_file(name, folder) + _file('kinds', folder)).encode()).hexdigest()[:TAG_LENGTH]}"
 
 
 def data(text: str, limit: int) -> str:
@@ -89,9 +108,13 @@ def data(text: str, limit: int) -> str:
     return truncate(shown, limit).strip()
 
 
-def check_kinds(kinds: Sequence[str]) -> None:
+def check_kinds(kinds: Sequence[str], folder: Path | None = None) -> None:
     """Raise InvalidSetting for a kind whose meaning is nowhere written, or if there is nothing to choose from."""
-    unknown = sorted(set(kinds) - set(_meanings()))
+    if folder is not None and not any((folder / f"{name}.md").is_file() for name in NAMES):
+        raise errors.InvalidSetting(f"prompts: {folder} has none of {', '.join(f'{name}.md' for name in NAMES)}")
+    for name in NAMES:
+        _file(name, folder)
+    unknown = sorted(set(kinds) - set(_meanings(folder)))
     if unknown or len(set(kinds)) < 2:  # noqa: PLR2004 - a choice
         raise errors.InvalidSetting(f"a model needs two or more known kinds to choose from, not {', '.join(kinds)}")
 
@@ -108,11 +131,24 @@ def _delimited(what: str, title: str, body: str) -> str:
 
 
 @cache
-def _file(name: str) -> str:
+def _file(name: str, folder: Path | None = None) -> str:
+    if folder is not None and (folder / f"{name}.md").exists():
+        return _read(folder / f"{name}.md")
     return resources.files("triage.decide.llm").joinpath("prompts", f"{name}.md").read_text("utf-8")
 
 
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            text = file.read(LONGEST_FILE + 1).decode()
+    except (OSError, ValueError) as error:
+        raise errors.InvalidSetting(f"prompts: {path}: {error}") from None
+    if len(text.encode()) > LONGEST_FILE:
+        raise errors.InvalidSetting(f"prompts: {path} is longer than {LONGEST_FILE:,} bytes")
+    return text
+
+
 @cache
-def _meanings() -> dict[str, str]:
-    lines = (line.partition(": ") for line in _file("kinds").splitlines())
+def _meanings(folder: Path | None = None) -> dict[str, str]:
+    lines = (line.partition(": ") for line in _file("kinds", folder).splitlines())
     return {kind: meaning for kind, _, meaning in lines}

@@ -1,7 +1,9 @@
 """What can be set about asking a language model; imports nothing heavy, so that the settings can be read everywhere."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr, model_validator
@@ -13,6 +15,7 @@ from triage.model.money import Limits
 
 Provider: TypeAlias = Literal["openai", "anthropic", "google", "mistral", "ollama", "compatible"]
 NEED_URL = ("ollama", "compatible")
+URL = re.compile(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?")
 
 
 class ModelChoice(Record):
@@ -36,6 +39,8 @@ class ModelChoice(Record):
     def _has_address(self) -> Self:
         if self.provider in NEED_URL and not self.base_url:
             raise ValueError(f"{self.provider} needs a base_url")
+        if self.base_url and not URL.fullmatch(self.base_url):
+            raise ValueError("base_url must begin with http:// or https://, and name a host and no user")
         return self
 
     @property
@@ -45,19 +50,26 @@ class ModelChoice(Record):
 
 
 class Budgets(Record):
-    """The most that may be spent, in US dollars; none: no limit. `source` is for each source on each day."""
+    """The most that may be spent, in US dollars; none: no limit. `source` is for each source on each day.
+
+    `reporter` is for each reporter of a source on each day. Reports of a source that name none share one: raise it, and
+    `asks`, for a source that names nobody, such as a monitor.
+    """
 
     run: Amount | None = Decimal("0.20")
     source: Amount | None = Decimal(5)
     day: Amount | None = Decimal(20)
     month: Amount | None = Decimal(200)
     total: Amount | None = None
+    reporter: Amount | None = Decimal("0.50")
+    asks: Annotated[int, Field(ge=0, le=10_000)] | None = Field(default=20, description="of a reporter in an hour")
 
     @property
     def limits(self) -> Limits:
         """In micro-USD, rounded down."""
-        dollars = {scope: getattr(self, scope) for scope in type(self).model_fields}
-        return Limits(**{scope: None if one is None else int(one * MICRO) for scope, one in dollars.items()})
+        dollars = self.model_dump(exclude={"asks"})
+        amounts = {scope: None if one is None else int(one * MICRO) for scope, one in dollars.items()}
+        return Limits(**amounts, asks=self.asks)
 
 
 class LlmSettings(Record):
@@ -66,12 +78,15 @@ class LlmSettings(Record):
     model: ModelChoice
     fallback: ModelChoice | None = None
     kinds: tuple[Kind, ...] = tuple(Kind)
+    prompts: Path | None = Field(
+        default=None, description="a folder with other choose.md, classify.md or kinds.md than the shipped ones"
+    )
     prices: dict[str, Price] = Field(default_factory=dict, description="by `provider:model`, for what the list lacks")
     budgets: Budgets = Budgets()
 
     @model_validator(mode="after")
     def _kinds_are_known(self) -> Self:
-        check_kinds(self.kinds)
+        check_kinds(self.kinds, self.prompts)
         return self
 
     @property

@@ -17,7 +17,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from triage import clock
-from triage.decide.llm import trouble
+from triage.decide.llm import clients, trouble
 from triage.decide.llm.answer import Answer
 from triage.decide.llm.meter import TRIES, Count
 from triage.decide.llm.prompts import Prompt
@@ -63,6 +63,7 @@ async def _request(
     settings = ModelSettings(max_tokens=choice.max_output, timeout=max(until - clock.now(), 0.1))
     if choice.provider in {"google", "mistral"}:
         settings["max_retries"] = 0  # the others' clients are built without retries
+    clients.allow_one()
     return await direct.model_request(
         model,
         [ModelRequest(parts, instructions=prompt.instructions)],

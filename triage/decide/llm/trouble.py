@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic_ai import exceptions as theirs
 
 from triage import errors
-from triage.decide.llm.clients import TooLong
+from triage.decide.llm.clients import OneMore, TooLong
 from triage.text.neutral import tame
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
@@ -36,7 +36,7 @@ class ModelLost(errors.OutcomeUnknown):
 
 
 class ModelDenied(errors.Refused):
-    """The key, the model's name or the account is wrong: no retry helps until a person has mended the settings."""
+    """The key, the model's name, its address or the account is wrong: a person has to mend the settings first."""
 
 
 class Useless(errors.TriageError):
@@ -56,11 +56,13 @@ class Useless(errors.TriageError):
 def translated(error: Exception, model: str) -> errors.TriageError | None:
     """The product's error for what happened; None for what is not expected here, which is a bug."""
     words = f"{model}: {_words(error)}"
+    if refused := _cause(error, errors.Refused):
+        return ModelDenied(f"{model}: {refused}")
     if isinstance(error, BUSY) or getattr(error, "phase", None) in NOT_SENT_PHASES:
         return ModelBusy(words, _wait(error))
     if isinstance(error, NO_ACCESS):
         return ModelDenied(words)
-    if isinstance(error, GONE) and not _has_cause(error, TooLong):
+    if isinstance(error, GONE) and not (_cause(error, TooLong) or _cause(error, OneMore)):
         return ModelLost(words)
     if isinstance(error, USELESS):
         return Useless(words, not isinstance(error, REJECTED))  # the others were answered, in a way nobody could read
@@ -72,12 +74,10 @@ def _wait(error: Exception) -> timedelta | None:
     return None if seconds is None else min(timedelta(seconds=max(float(seconds), 0)), LONGEST_RETRY_AFTER)
 
 
-def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
-    return False
+    return error
 
 
 def _words(error: Exception) -> str:

@@ -33,8 +33,8 @@ with done as (
         case when claim_id is not null then now() + %(next_timeout)s::interval end
     from done where %(next_key)s::bytea is not null
 ), tried as (
-    insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
-    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, 'finished', %(refused)s, %(seconds)s from done
+    insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds, trace)
+    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, 'finished', %(refused)s, %(seconds)s, %(trace)s from done
 )
 select status, fence, claim_id is not null as carried from done
 union all

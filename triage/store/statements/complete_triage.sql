@@ -29,8 +29,8 @@ with done as (
         case when claim_id is not null then now() + %(next_timeout)s::interval end
     from done
 ), tried as (
-    insert into attempt (run_id, fence, stage, number, process_id, outcome, seconds)
-    select id, %(fence)s, 'triage', %(number)s, %(process_id)s, 'finished', %(seconds)s from done
+    insert into attempt (run_id, fence, stage, number, process_id, outcome, seconds, trace)
+    select id, %(fence)s, 'triage', %(number)s, %(process_id)s, 'finished', %(seconds)s, %(trace)s from done
 )
 select status, fence, claim_id is not null as carried from done
 union all

@@ -6,9 +6,9 @@ with settled as (
         input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
         cached_tokens = %(cached_tokens)s, reasoning_tokens = %(reasoning_tokens)s, answer = %(answer)s
     where id = %(reservation_id)s and settled_at is null
-    returning source, day, spent - reserved as difference
+    returning source, reporter, day, spent - reserved as difference
 ), counted as materialized (
-    select money_count(source, day, difference) from settled
+    select money_count(source, day, difference, reporter) from settled
 )
 select true as settled from counted
 union all

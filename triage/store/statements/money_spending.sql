@@ -3,6 +3,7 @@
 select
     case %(by)s::text
         when 'attempt' then run_id || '/' || fence when 'run' then run_id::text when 'source' then source
+        when 'reporter' then reporter
         when 'day' then day::text when 'model' then model else prompt
     end as name,
     count(*)::int as asks,

@@ -34,6 +34,10 @@ with recursive async as materialized (
 ), rung as (
     update run set rings = least(rings + 1, 100), ring_at = now() + least(%(interval)s * power(2, least(run.rings, 10)), %(longest)s)
     from locked where run.id = locked.id
-    returning run.id, run.checkpoint, run.trace, locked.rank, locked.turn
+    returning run.id, run.checkpoint, run.trace, run.created_at, locked.rank, locked.turn
+), counted as (
+    update relay set rung = relay.rung + (select count(*) from rung) where exists (select from rung)
 )
-select id, checkpoint, trace from rung order by rank, turn
+select id, checkpoint, created_at < now() - %(fresh)s as late,
+    coalesce(trace, (select attempt.trace from attempt where run_id = rung.id order by fence desc limit 1)) as trace
+from rung order by rank, turn

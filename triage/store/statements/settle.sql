@@ -37,8 +37,8 @@ with done as (
     -- What is asked for already stays as it is, with what was said to it.
     where approval.used_at is null and (approval.expires_at <= now() or approval.digest <> excluded.digest)
 ), tried as (
-    insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds)
-    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, %(outcome)s, %(reason)s, %(seconds)s from done
+    insert into attempt (run_id, fence, stage, number, process_id, outcome, error, seconds, trace)
+    select id, %(fence)s, %(stage)s, %(number)s, %(process_id)s, %(outcome)s, %(reason)s, %(seconds)s, %(trace)s from done
 )
 select status from done
 union all

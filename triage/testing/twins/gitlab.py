@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from triage.testing.twins.base import Asked, Reply
-from triage.testing.twins.issues import Issue, IssueTwin, page
+from triage.testing.twins.issues import Comment, Issue, IssueTwin, page
 
 PROJECT = "group/hello"
 NUMBER = 7
@@ -31,6 +31,9 @@ class GitLabTwin(IssueTwin):
         self.route("POST", f"{at}/issues", self._create)
         self.route("GET", f"{at}/issues", self._list)
         self.route("GET", rf"{at}/issues/(?P<number>\d+)", self._read)
+        self.route("POST", rf"{at}/issues/(?P<number>\d+)/notes", self._note)
+        self.route("GET", rf"{at}/issues/(?P<number>\d+)/notes", self._notes)
+        self.route("GET", rf"{at}/issues/(?P<number>\d+)/notes/(?P<note>\d+)", self._one_note)
 
     def _project(self) -> dict[str, Any]:
         level = REPORTER if self.labels_allowed else GUEST
@@ -53,18 +56,51 @@ class GitLabTwin(IssueTwin):
 
     def _list(self, asked: Asked) -> Reply:
         query = asked.query
-        author = query.get("author_id", "")
+        author, state = query.get("author_id", ""), query.get("state", "all")
 
         def wanted(issue: Issue) -> bool:
-            return (not self.filters or author in {"", issue.author}) and issue.created >= query.get(
-                "created_after", ""
-            )
+            ours = not self.filters or author in {"", issue.author}
+            late = issue.created >= query.get("created_after", "") and issue.updated >= query.get("updated_after", "")
+            return ours and late and state in {"all", issue.state}
 
-        return page(asked, [self._shown(issue) for issue in self.listed(wanted)], 20)
+        return page(asked, [self._shown(issue) for issue in self.listed(wanted, query.get("sort", "desc"))], 20)
 
     def _read(self, asked: Asked) -> Reply:
         issue = self.issue(asked.parts["number"])
         return Reply(200, self._shown(issue)) if issue else Reply(404, {"message": "404 Not found"})
+
+    def _note(self, asked: Asked) -> Reply:
+        if not (issue := self.issue(asked.parts["number"])):
+            return self._read(asked)
+        text = asked.fields().get("body")
+        if not isinstance(text, str) or not text.strip() or len(text) > LIMITS["description"]:
+            return Reply(400, {"message": "400 Bad request - Note can't be blank"})
+        if not (kept := COMMAND.sub("", text)).strip():
+            return Reply(202, {"commands_changes": {}, "summary": ["Applied commands."]})
+        return Reply(201, self._told(self.comment(issue, kept)))
+
+    def _notes(self, asked: Asked) -> Reply:
+        if not (issue := self.issue(asked.parts["number"])):
+            return self._read(asked)
+        on_it = [one for one in self.comments if one.issue == issue.number and one.number not in self.gone]
+        youngest_first = asked.query.get("sort", "desc") == "desc"
+        return page(asked, [self._told(one) for one in (on_it[::-1] if youngest_first else on_it)], 20)
+
+    def _one_note(self, asked: Asked) -> Reply:
+        found = self.comment_of(asked.parts["note"])
+        fits = found is not None and str(found.issue) == asked.parts["number"]
+        return Reply(200, self._told(found)) if found and fits else Reply(404, {"message": "404 Not found"})
+
+    def _told(self, note: Comment) -> dict[str, Any]:
+        return {
+            "id": note.number,
+            "body": note.text,
+            "author": {"id": int(note.author), "username": "somebody"},
+            "system": False,
+            "created_at": note.created,
+            "noteable_type": "Issue",
+            "noteable_iid": note.issue,
+        }
 
     def _shown(self, issue: Issue) -> dict[str, Any]:
         return {
@@ -77,6 +113,6 @@ class GitLabTwin(IssueTwin):
             "labels": issue.labels,
             "state": issue.state,
             "created_at": issue.created,
-            "updated_at": issue.created,
+            "updated_at": issue.updated,
             "web_url": f"https://gitlab.test/{PROJECT}/-/issues/{issue.number}",
         }

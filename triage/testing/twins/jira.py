@@ -8,12 +8,14 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from triage.model import Json
 from triage.testing.twins.base import Asked, Reply, Twin
+from triage.testing.twins.jira_comments import US, Comments
 
 PROPERTY = "triage.run"
 SUMMARY = 255
@@ -28,7 +30,12 @@ CLAUSES: list[tuple[str, Callable[["Issue", str], bool]]] = [
     (r"created <= -(\d+)m", lambda issue, minutes: issue.age >= 60 * int(minutes)),
     (r"created >= -(\d+)m", lambda issue, minutes: issue.age <= 60 * int(minutes)),
     (r"creator = (currentUser)\(\)", lambda issue, _: issue.ours),
+    (r"updated >= -(\d+)m", lambda issue, minutes: issue.since_change <= 60 * int(minutes)),
+    (r"statusCategory = (Done)", lambda issue, _: issue.closed),
+    (r'key > "[A-Z]+-(\d+)"', lambda issue, number: issue.number > int(number)),
+    (r'key < "[A-Z]+-(\d+)"', lambda issue, number: issue.number < int(number)),
 ]
+ORDER = re.compile(r" ORDER BY (created|key) (ASC|DESC)$")
 
 
 @dataclass(slots=True)
@@ -44,6 +51,19 @@ class Issue:
     older: float = 0.0
     deleted: bool = False
     pace: float = 1.0
+    closed: bool = False
+    changed: float | None = None
+    created: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000"))
+
+    @property
+    def number(self) -> int:
+        """Within its project."""
+        return int(self.key.rpartition("-")[2])
+
+    @property
+    def since_change(self) -> float:
+        """Seconds since it was changed last, as searches see it."""
+        return self.age if self.changed is None else (time.monotonic() - self.changed) * self.pace
 
     @property
     def age(self) -> float:
@@ -83,7 +103,8 @@ class Jira(Twin):
         self.route("GET", f"{root}/issue/createmeta/(?P<project>[^/]+)/issuetypes", self._types)
         self.route("GET", f"{root}/issue/createmeta/(?P<project>[^/]+)/issuetypes/1", self._type_fields)
         self.route("GET", f"{root}/issue/(?P<key>[^/]+)", self._read)
-        self.route("GET", f"{root}/myself", lambda _: Reply(value={"displayName": "Triage"}))
+        self.comments = Comments(self)
+        self.route("GET", f"{root}/myself", lambda _: Reply(value={"accountId": US, "displayName": "Triage"}))
         self.route("GET", f"{root}/mypermissions", self._rights)
         self.route("GET", f"{root}/project/(?P<project>[^/]+)/components", self._components)
 
@@ -97,10 +118,22 @@ class Jira(Twin):
         with self.lock:
             self._issue(remote_id).deleted = True
 
-    def add(self, project: str, *, older: float = 0.0, labels: Iterable[str] = ()) -> str:
+    def add(self, project: str, *, older: float = 0.0, labels: Iterable[str] = (), **fields: object) -> str:
         """An issue as a person makes one, `older` seconds ago; its key."""
         with self.lock:
-            return self._make(project, {"labels": list(labels)}, {}, "", ours=False, older=older).key
+            return self._make(project, {"labels": list(labels), **fields}, {}, "", ours=False, older=older).key
+
+    def change(self, key: str, **fields: object) -> None:
+        """Give an issue other fields, as a person does."""
+        with self.lock:
+            issue = self._issue(key)
+            issue.fields, issue.changed = {**issue.fields, **fields}, time.monotonic()
+
+    def close(self, key: str) -> None:
+        """Close an issue, as a person does."""
+        with self.lock:
+            self._issue(key).closed = True
+        self.change(key)
 
     def age(self, key: str, seconds: float) -> None:
         """Let an issue be older than it is, in the eyes of searches."""
@@ -123,18 +156,21 @@ class Jira(Twin):
 
     def found(self, jql: str) -> list[Issue] | None:
         """What the index gives for a query, in its order; None if it is not understood or not bounded."""
-        conditions, _, order = jql.partition(" ORDER BY created ")
+        order = ORDER.search(jql)
+        conditions = jql[: order.start()] if order else jql
         clauses = [_clause(part) for part in conditions.split(" AND ")]
-        if not conditions or None in clauses or order not in {"", "ASC", "DESC"}:
+        if not conditions or None in clauses:
             return None
         shown = [] if self.reindexing else [issue for issue in self.issues if self._searchable(issue)]
         hits = [issue for issue in shown if all(fits(issue) for fits in clauses if fits)]
-        return sorted(hits, key=lambda issue: issue.age, reverse=order != "DESC")
+        if order and order[1] == "key":
+            return sorted(hits, key=lambda issue: issue.number, reverse=order[2] == "DESC")
+        return sorted(hits, key=lambda issue: issue.age, reverse=not order or order[2] != "DESC")
 
     def shown(self, issue: Issue, properties: Iterable[str] = (), fields: Sequence[str] | None = None) -> Json:
         """An issue as an answer shows it, with these fields; None: with all."""
         given = {name: issue.properties[name] for name in properties if name in issue.properties}
-        kept = {**issue.fields, "project": {"key": issue.key.partition("-")[0]}}
+        kept = {**issue.fields, "project": {"key": issue.key.partition("-")[0]}, "created": issue.created}
         told = kept if fields is None else {name: value for name, value in kept.items() if name in fields}
         return {"id": issue.key, "key": issue.key, "fields": told, "properties": given}
 

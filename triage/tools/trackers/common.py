@@ -62,6 +62,17 @@ def priority_of(content: Json) -> int:
     return PRIORITIES.get(str(content.get("severity")), 3)
 
 
+def severity_of(priorities: Mapping[str, object], value: object) -> str:
+    """The severity that a priority stands for; empty if it may stand for several, or if not every severity sets one.
+
+    What is filed without a priority gets the tracker's usual one, which must not be taken for somebody's word.
+    """
+    if not priorities.keys() >= PRIORITIES.keys():
+        return ""
+    meant = [severity for severity, its in priorities.items() if its == value]
+    return meant[0] if len(meant) == 1 else ""
+
+
 def made(fields: Json, number: str, link: object) -> Sent:
     """The object of an answer, by its field `number`; raises `OutcomeUnknown` if it has no id that can be kept."""
     remote_id = usable_id(fields.get(number))

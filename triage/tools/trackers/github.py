@@ -5,7 +5,7 @@ Sources: GitHub's OpenAPI description (labels, assignees and milestones are "sil
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -25,6 +25,7 @@ from triage.tools.settings import Url
 from triage.tools.trackers import common
 from triage.tools.trackers.checks import Amiss, checked
 from triage.tools.trackers.listed import Listed, ListedSettings
+from triage.tools.trackers.listed_comments import GitHubComments
 from triage.tools.transport import SURELY_NOT_DONE, Answer, Transport, retry_after
 
 TITLE = 256
@@ -55,6 +56,10 @@ class Settings(ListedSettings):
         spec = ToolSpec(name, ToolClass.FINDABLE, self.timeout, self.quarantine, rate=RATE, target_rate=BURST)
         return GitHub(spec, transport, self)
 
+    def commenting(self, name: str, tracker: str, transport: Transport) -> GitHubComments:
+        """See `ToolSettings`."""
+        return GitHubComments(name, transport, self.open(tracker, transport))
+
 
 class GitHub(Listed):
     """Files issues; targets are `owner/repository`."""
@@ -62,6 +67,7 @@ class GitHub(Listed):
     TEXT: ClassVar[str] = "body"
     NUMBER: ClassVar[str] = "number"
     LINK: ClassVar[str] = "html_url"
+    CLOSED: ClassVar[Mapping[str, str]] = {"state": "closed", "sort": "created", "direction": "desc"}
 
     def __init__(self, spec: ToolSpec, transport: Transport, settings: Settings) -> None:
         """Touches no network; raises InvalidSetting."""
@@ -138,6 +144,10 @@ class GitHub(Listed):
     def query(self, author: str, since: str) -> dict[str, str]:
         """`since` is about the last change, which is never before the creation."""
         return {"creator": author, "state": "all", "since": since, "sort": "created", "direction": "desc"}
+
+    def changed_query(self, author: str, since: str) -> dict[str, str]:
+        """See `query`."""
+        return {**self.query(author, since), "direction": "asc"}
 
     def _usable(self, place: str, deadline: float) -> str:
         found = common.fields_of(self.ask(self.project(place), deadline))

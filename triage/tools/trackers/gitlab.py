@@ -4,7 +4,7 @@ Sources: GitLab's "Issues API", "Rate limits on issue and epic creation", `doc/a
 Lines that begin with a slash are commands to GitLab; the text is written so that none does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -20,6 +20,7 @@ from triage.tools.settings import Url
 from triage.tools.trackers import common
 from triage.tools.trackers.checks import Amiss, checked
 from triage.tools.trackers.listed import Listed, ListedSettings
+from triage.tools.trackers.listed_comments import GitLabComments
 from triage.tools.transport import Answer, Transport, retry_after
 
 TITLE = 255
@@ -43,6 +44,10 @@ class Settings(ListedSettings):
         spec = ToolSpec(name, ToolClass.FINDABLE, self.timeout, self.quarantine, target_rate=RATE)
         return GitLab(spec, transport, self)
 
+    def commenting(self, name: str, tracker: str, transport: Transport) -> GitLabComments:
+        """See `ToolSettings`."""
+        return GitLabComments(name, transport, self.open(tracker, transport))
+
 
 class GitLab(Listed):
     """Files issues; targets are paths such as `group/project`, or numbers of projects."""
@@ -50,6 +55,7 @@ class GitLab(Listed):
     TEXT: ClassVar[str] = "description"
     NUMBER: ClassVar[str] = "iid"
     LINK: ClassVar[str] = "web_url"
+    CLOSED: ClassVar[Mapping[str, str]] = {"state": "closed", "order_by": "created_at", "sort": "desc"}
 
     def __init__(self, spec: ToolSpec, transport: Transport, settings: Settings) -> None:
         """Touches no network; raises InvalidSetting."""
@@ -113,6 +119,10 @@ class GitLab(Listed):
     def query(self, author: str, since: str) -> dict[str, str]:
         """Of every state, unless one is named."""
         return {"author_id": author, "created_after": since, "order_by": "created_at", "sort": "desc"}
+
+    def changed_query(self, author: str, since: str) -> dict[str, str]:
+        """Of every state, unless one is named."""
+        return {"author_id": author, "updated_after": since, "order_by": "created_at", "sort": "asc"}
 
     def _usable(self, place: str, deadline: float) -> str:
         found = common.fields_of(self.ask(self.project(place), deadline))

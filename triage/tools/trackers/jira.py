@@ -29,13 +29,14 @@ from pydantic import Field
 
 from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Finding, Json, LiveValues, Marked, Request, Sent, ToolSpec
+from triage.model.tickets import ClosedTicket, Page, Standing
 from triage.text.body import title
 from triage.text.flavours import JIRA_WIKI
 from triage.tools import marker
 from triage.tools.adapter import HttpAdapter, compact, text_of, usable_link
 from triage.tools.connection import Headers
 from triage.tools.settings import FindableSettings, Url
-from triage.tools.trackers import common
+from triage.tools.trackers import common, jira_lists, pages
 from triage.tools.trackers.answers import inner, inners, object_of, objects_of, texts
 from triage.tools.trackers.checks import Amiss, checked
 from triage.tools.transport import Answer, Transport, excerpt
@@ -96,8 +97,8 @@ class Jira(HttpAdapter):
         """The text of an issue as this edition takes it, at most `TEXT` long."""
 
     @abstractmethod
-    def search(self, jql: str, deadline: float, most: int) -> list[Json]:
-        """At most so many issues with keys, `labels` and properties, by the lagging index; raises `NotSent`."""
+    def search(self, jql: str, deadline: float, most: int, fields: Sequence[str] = ("labels",)) -> list[Json]:
+        """At most so many issues with keys, fields and properties, by the lagging index; raises `NotSent`."""
 
     @abstractmethod
     def fetch(self, keys: Sequence[str], deadline: float) -> list[Json]:
@@ -168,6 +169,19 @@ class Jira(HttpAdapter):
                 sent = self._sent(str(issue.get("key")))
                 yield Marked(key, sent.remote_id, sent.remote_url)
 
+    def closed(self, target: str, after: str, deadline: float) -> Page[ClosedTicket]:
+        """A page of a project's closed issues, by the index; their types count, not their labels."""
+        jql = jira_lists.closed(target, after)
+        issues = self.search(jql, deadline, pages.PAGE, jira_lists.CLOSED_FIELDS)
+        return Page(tuple(map(jira_lists.ticket, issues)), jira_lists.following(issues))
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:
+        """See `ports.Tool`; types and priorities count where they are not what we file with."""
+        jql = jira_lists.changed(target, since, after)
+        issues = self.search(jql, deadline, pages.PAGE, jira_lists.STANDING_FIELDS)
+        whole = [(issue, key) for issue in issues if (key := key_of(self._whole(issue, deadline)))]
+        return Page(tuple(self._standing(issue, key) for issue, key in whole), jira_lists.following(issues))
+
     def preflight(self, deadline: float) -> Iterable[Finding]:
         """Credentials, an honest "absent", and for each project that the settings name our rights and the label."""
         yield checked("credentials", "set a token that is valid", lambda: self._account(deadline))
@@ -228,6 +242,13 @@ class Jira(HttpAdapter):
         jql = f'project = "{request.target}" AND created <= -{minutes}m ORDER BY created DESC'
         keys = [KEY.fullmatch(str(issue.get("key"))) for issue in self.search(jql, request.deadline, self.SETTLED)]
         return min((int(key[1]) for key in keys if key), default=0)
+
+    def _standing(self, issue: Json, key: str) -> Standing:
+        fields = inner(issue.get("fields"))
+        named = str(inner(fields.get("issuetype")).get("name") or "")
+        severity = common.severity_of(self._settings.priorities, inner(fields.get("priority")).get("name"))
+        kind = "" if named == self._settings.issue_type else named
+        return Standing(key, tuple(texts(fields.get("labels"))), kind, severity)
 
     def _whole(self, issue: Json, deadline: float) -> Json:
         """An issue as the search gave it, read again if the search gave a label of ours without a property."""

@@ -13,10 +13,12 @@ from pydantic import Field, SecretStr
 from triage.errors import NotSent
 from triage.model import Json, Rate, ToolClass, ToolSpec
 from triage.text import adf
+from triage.text.comment import comment_document
 from triage.tools.adapter import compact
 from triage.tools.trackers.answers import objects_of
 from triage.tools.trackers.common import checked_token
 from triage.tools.trackers.jira import PAGES, PROPERTY, TEXT, Jira, JiraSettings
+from triage.tools.trackers.jira_comments import JiraComments
 from triage.tools.transport import Answer, Transport
 
 RATE = Rate(10, timedelta(seconds=1))
@@ -37,6 +39,10 @@ class Settings(JiraSettings):
         pair = f"{self.email}:{checked_token(self.token.get_secret_value())}".encode()
         return JiraCloud(spec, transport, self, f"Basic {base64.b64encode(pair).decode()}")
 
+    def commenting(self, name: str, tracker: str, transport: Transport) -> JiraComments:
+        """See `ToolSettings`."""
+        return JiraComments(name, transport, self.open(tracker, transport), comment_document)
+
 
 class JiraCloud(Jira):
     """A `Tool` for Jira Cloud."""
@@ -50,10 +56,10 @@ class JiraCloud(Jira):
         """A document; its JSON is what must not be too long."""
         return adf.ticket_document(content, TEXT)
 
-    def search(self, jql: str, deadline: float, most: int) -> list[Json]:
+    def search(self, jql: str, deadline: float, most: int, fields: Sequence[str] = ("labels",)) -> list[Json]:
         """By the enhanced search, page by page; it refuses fields that it does not know."""
         found: list[Json] = []
-        wish: Json = {"jql": jql, "fields": ["labels"], "properties": [PROPERTY], "maxResults": min(most, PAGE)}
+        wish: Json = {"jql": jql, "fields": list(fields), "properties": [PROPERTY], "maxResults": min(most, PAGE)}
         while True:
             answer = self.ask(self.address("search/jql"), deadline, method="POST", body=compact(wish))
             found += objects_of(answer, "issues")

@@ -10,11 +10,13 @@ from pydantic import Field, SecretStr
 
 from triage.model import Json, ToolClass, ToolSpec
 from triage.text.body import ticket_body
+from triage.text.comment import comment_body
 from triage.text.flavours import JIRA_WIKI
 from triage.tools.adapter import compact
 from triage.tools.trackers.answers import objects_of
 from triage.tools.trackers.common import checked_token
 from triage.tools.trackers.jira import TEXT, Jira, JiraSettings
+from triage.tools.trackers.jira_comments import JiraComments
 from triage.tools.transport import Transport
 
 MOST_PROJECTS = 2_000
@@ -31,6 +33,10 @@ class Settings(JiraSettings):
         spec = ToolSpec(name, ToolClass.FINDABLE, self.timeout, self.quarantine)
         return JiraDataCenter(spec, transport, self, f"Bearer {checked_token(self.token.get_secret_value())}")
 
+    def commenting(self, name: str, tracker: str, transport: Transport) -> JiraComments:
+        """See `ToolSettings`."""
+        return JiraComments(name, transport, self.open(tracker, transport), _wiki)
+
 
 class JiraDataCenter(Jira):
     """A `Tool` for Jira Data Center."""
@@ -44,9 +50,9 @@ class JiraDataCenter(Jira):
         """Wiki markup."""
         return ticket_body(content, JIRA_WIKI, TEXT)
 
-    def search(self, jql: str, deadline: float, most: int) -> list[Json]:
+    def search(self, jql: str, deadline: float, most: int, fields: Sequence[str] = ("labels",)) -> list[Json]:
         """One page; this search gives no properties."""
-        wish = {"jql": jql, "fields": ["labels"], "startAt": 0, "maxResults": most}
+        wish = {"jql": jql, "fields": list(fields), "startAt": 0, "maxResults": most}
         answer = self.ask(self.address("search"), deadline, method="POST", body=compact(wish))
         return objects_of(answer, "issues")
 
@@ -59,3 +65,7 @@ class JiraDataCenter(Jira):
         """All that we see: they come in one list."""
         keys = [str(item.get("key")) for item in objects_of(self.ask(self.address("project"), deadline), None)]
         return frozenset(keys) if len(keys) <= MOST_PROJECTS else None
+
+
+def _wiki(content: Json, limit: int, marker: str) -> object:
+    return comment_body(content, JIRA_WIKI, limit, marker)

@@ -6,7 +6,7 @@ have not the right to set them. The lists are read by their author, as the searc
 
 import secrets
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar
@@ -16,11 +16,12 @@ from pydantic import Field
 
 from triage.errors import NotSent, OutcomeUnknown
 from triage.model import Json, Marked, Request, Sent, ToolSpec
+from triage.model.tickets import ClosedTicket, Page, Standing
 from triage.tools import marker
 from triage.tools.adapter import CLOCKS, HttpAdapter
 from triage.tools.connection import Headers
 from triage.tools.settings import FindableSettings, TokenSettings
-from triage.tools.trackers import common
+from triage.tools.trackers import common, pages
 from triage.tools.trackers.checks import Amiss
 from triage.tools.transport import Transport
 
@@ -41,6 +42,8 @@ class Listed(HttpAdapter):
     """The field of an issue that ends with the marker."""
     NUMBER: ClassVar[str]
     LINK: ClassVar[str]
+    CLOSED: ClassVar[Mapping[str, str]]
+    """What to ask the list for: all closed issues, the youngest first."""
 
     def __init__(self, spec: ToolSpec, transport: Transport, settings: ListedSettings) -> None:
         """Touches no network; raises InvalidSetting."""
@@ -68,6 +71,15 @@ class Listed(HttpAdapter):
     @abstractmethod
     def query(self, author: str, since: str) -> dict[str, str]:
         """What to ask the list for: our issues in every state, the youngest first."""
+
+    @abstractmethod
+    def changed_query(self, author: str, since: str) -> dict[str, str]:
+        """What to ask the list for: our issues in every state that changed since then, the oldest first."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every target that the settings name."""
+        return self._places
 
     def credentials(self, deadline: float) -> Headers:  # noqa: ARG002 - a fixed token
         """The token."""
@@ -105,6 +117,19 @@ class Listed(HttpAdapter):
                     sent = self._found(issue)
                     yield Marked(key, sent.remote_id, sent.remote_url)
 
+    def closed(self, target: str, after: str, deadline: float) -> Page[ClosedTicket]:
+        """A page of a project's closed issues, without pull requests; raises as `pages.read`."""
+        items, onwards = self._page(target, self.CLOSED, after, deadline)
+        return Page(tuple(self._closed(issue) for issue in items if "pull_request" not in issue), onwards)
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:
+        """See `ports.Tool`. A copy of our marker in somebody else's issue does not count."""
+        author = self.author(deadline)
+        query = self.changed_query(author, common.stamp(since))
+        items, onwards = self._page(target, query, after, deadline)
+        ours = [issue for issue in items if self.author_of(issue).casefold() == author.casefold()]
+        return Page(tuple(Standing(key, _texts_of(issue)) for issue in ours if (key := self._key(issue))), onwards)
+
     def labels(self, request: Request) -> list[str]:
         """Ours and the draft's."""
         return common.labels_of(request.content, self._label)
@@ -133,6 +158,25 @@ class Listed(HttpAdapter):
             if "pull_request" not in issue:
                 yield issue
 
+    def _page(
+        self, target: str, query: Mapping[str, str], after: str, deadline: float
+    ) -> tuple[Sequence[Json], str]:
+        page = pages.number(after)
+        asked = urlencode({**query, "per_page": pages.PAGE, "page": page})
+        items = common.items_of(pages.read(self, f"{self.project(target)}/issues?{asked}", deadline))
+        return items, pages.following(page, items)
+
+    def _closed(self, issue: Json) -> ClosedTicket:
+        text = issue.get(self.TEXT)
+        return pages.ticket(
+            issue.get(self.NUMBER),
+            issue.get("title"),
+            text,
+            _labels_of(issue),
+            created=issue.get("created_at"),
+            ours=isinstance(text, str) and bool(marker.in_lines(text)),
+        )
+
     def _key(self, issue: Json) -> str:
         text = issue.get(self.TEXT)
         return marker.in_comment(text) if isinstance(text, str) else ""
@@ -145,6 +189,10 @@ class Listed(HttpAdapter):
             return self._sent(issue)
         except OutcomeUnknown as error:
             raise NotSent(f"{self.spec.name}: the look-up failed: {error}") from error
+
+
+def _texts_of(issue: Json) -> tuple[str, ...]:
+    return tuple(label for label in _labels_of(issue) if isinstance(label, str))
 
 
 def _labels_of(issue: Json) -> list[object]:

@@ -23,14 +23,16 @@ from pydantic import Field, SecretStr
 
 from triage.errors import NotSent, OutcomeUnknown, Refused
 from triage.model import Finding, Json, LiveValues, Marked, Request, Sent, ToolClass, ToolSpec
+from triage.model.tickets import ClosedTicket, Page, Standing
 from triage.text.body import ticket_body, title
 from triage.text.flavours import MARKDOWN, TEXTILE
 from triage.tools.adapter import HttpAdapter, compact, text_of, usable_id, usable_link
 from triage.tools.connection import Headers
 from triage.tools.settings import FindableSettings, Url
-from triage.tools.trackers import common
+from triage.tools.trackers import common, pages
 from triage.tools.trackers.answers import inner, inners, object_of, objects_of
 from triage.tools.trackers.checks import Amiss, checked
+from triage.tools.trackers.redmine_comments import RedmineComments
 from triage.tools.transport import Answer, Transport, excerpt
 
 SUBJECT = 255
@@ -67,6 +69,10 @@ class Settings(FindableSettings):
     def open(self, name: str, transport: Transport) -> "Redmine":
         """The tool that is set so; raises InvalidSetting."""
         return Redmine(ToolSpec(name, ToolClass.FINDABLE, self.timeout, self.quarantine), transport, self)
+
+    def commenting(self, name: str, tracker: str, transport: Transport) -> RedmineComments:
+        """See `ToolSettings`."""
+        return RedmineComments(name, transport, self.open(tracker, transport), self.url, FLAVOURS[self.formatting])
 
 
 class Redmine(HttpAdapter):
@@ -140,6 +146,20 @@ class Redmine(HttpAdapter):
                 sent = self._listed(issue)
                 yield Marked(key, sent.remote_id, sent.remote_url)
 
+    def closed(self, target: str, after: str, deadline: float) -> Page[ClosedTicket]:
+        """A page of a project's closed issues; whatever custom field holds a key, the issue is one of ours."""
+        query = {"project_id": target, "status_id": "closed", "sort": "id:desc"}
+        issues, onwards = self._page(query, after, deadline)
+        return Page(tuple(_closed(issue) for issue in issues), onwards)
+
+    def changed(self, target: str, since: datetime, after: str, deadline: float) -> Page[Standing]:
+        """See `ports.Tool`. The tracker counts where ours is set, and priorities where each severity has one."""
+        query = {"project_id": target, self._filter: "*", "status_id": "*", "sort": "id:asc"}
+        query["updated_on"] = f">={common.stamp(since)}"
+        issues, onwards = self._page(query, after, deadline)
+        ours = ((issue, key) for issue in issues if KEY.fullmatch(key := self._key(issue)))
+        return Page(tuple(self._standing(issue, key) for issue, key in ours), onwards)
+
     def preflight(self, deadline: float) -> Iterable[Finding]:
         """Credentials, an honest "absent", and for each project that the settings name the field and the tracker."""
         yield checked("credentials", "set a valid API access key, and enable REST", partial(self._account, deadline))
@@ -175,6 +195,18 @@ class Redmine(HttpAdapter):
 
         return common.paged(page)
 
+    def _page(self, query: dict[str, str], after: str, deadline: float) -> tuple[list[Json], str]:
+        page = pages.number(after)
+        asked = urlencode({**query, "limit": pages.PAGE, "offset": (page - 1) * pages.PAGE})
+        issues = objects_of(pages.read(self, f"{self._settings.url}/issues.json?{asked}", deadline), "issues")
+        return issues, pages.following(page, issues)
+
+    def _standing(self, issue: Json, key: str) -> Standing:
+        tracker, ours = inner(issue.get("tracker")), self._settings.tracker
+        kind = "" if ours is None or tracker.get("id") == ours else str(tracker.get("name"))
+        severity = common.severity_of(self._settings.priorities, inner(issue.get("priority")).get("id"))
+        return Standing(key, kind=kind, severity=severity)
+
     def _key(self, issue: Json) -> str:
         """What stands in our custom field; empty if nothing does."""
         fields = inners(issue.get("custom_fields"))
@@ -209,6 +241,18 @@ class Redmine(HttpAdapter):
             if number is not None and number not in [item.get("id") for item in inners(inner(project).get(name))]:
                 raise Amiss(f"{name.replace('_', ' ')} of the project {place} do not have {number}")
         return "new issues take our key"
+
+
+def _closed(issue: Json) -> ClosedTicket:
+    values = (field.get("value") for field in inners(issue.get("custom_fields")))
+    return pages.ticket(
+        issue.get("id"),
+        issue.get("subject"),
+        issue.get("description"),
+        [inner(issue.get("tracker")).get("name")],
+        created=issue.get("created_on"),
+        ours=any(isinstance(value, str) and KEY.fullmatch(value) for value in values),
+    )
 
 
 def _complaint(answer: Answer) -> str:
