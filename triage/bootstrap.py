@@ -29,6 +29,7 @@ from triage.store.lease import ProcessLease
 from triage.store.models import Models
 from triage.store.money import Money
 from triage.store.operations import Operations
+from triage.store.outbox import Outbox
 from triage.store.overview import Overview
 from triage.store.past import Past
 from triage.store.postgres import PostgresStore
@@ -41,6 +42,7 @@ from triage.text.secrets import mask_report
 from triage.tools.egress import Egress
 from triage.tools.transport import Transport
 from triage.toolset import TRACKER, Parts, Toolset, targets
+from triage.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from triage.decide.llm.ask import Asker
@@ -144,6 +146,11 @@ class Services:
         return Feedback(self.toolset.bare[TRACKER], targets(self.settings, TRACKER, ()), self.database)
 
     @cached_property
+    def webhooks(self) -> Webhooks:
+        """Telling others what became of runs."""
+        return Webhooks(self.settings.webhooks, Outbox(self.database), self._transport)
+
+    @cached_property
     def policy(self) -> Policy:
         """What may leave the house."""
         return Policy.load(self.settings.policy)
@@ -207,7 +214,7 @@ class Services:
         return ToolBox(self.database, by)
 
     def check_decider(self, part: str) -> str:
-        """What is set as `learned`, `llm` or `candidate`, in words; raises InvalidSetting if it cannot decide anything."""
+        """What is set as `learned`, `llm` or `candidate`, in words; raises InvalidSetting if it cannot decide."""
         if part == "learned" and (name := self.settings.learned or self.models.in_use()) is not None:
             found = current.from_file(name) if isinstance(name, Path) else current.stored(self.models, name)
             return f"{found.version}, for {', '.join(found.classes)}"

@@ -1,6 +1,7 @@
 """The settings: one typed object from `triage.toml` and `TRIAGE_*`, seen only by `bootstrap` and the entry points."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,9 +14,12 @@ from triage import errors
 from triage.decide.duplicates import DuplicateSettings
 from triage.decide.llm.settings import LlmSettings
 from triage.decide.variant import CandidateSettings
-from triage.model import Severity
+from triage.model import Severity, burns
+from triage.model.lifecycle import Lifecycle
+from triage.store.tally import FRESH_EDGES
 from triage.tools import local
 from triage.tools.catalog import CalendarSettings, NotifierSettings, TrackerSettings
+from triage.tools.settings import Url
 
 PREFIX = "TRIAGE_"
 FILE = "triage.toml"
@@ -46,6 +50,49 @@ class Console(BaseModel):
     metrics_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
         default=None, description="the bearer token for /metrics; none: only this machine may ask"
     )
+
+
+class Objectives(BaseModel):
+    """What is promised of the whole; alerts burn its error budget, and `triage slo` says what is left of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    completeness: Annotated[float, Field(ge=0.9, lt=1, description="the share of ended runs that are done, not dead")] = (
+        0.999
+    )
+    freshness: Annotated[float, Field(ge=0.9, lt=1, description="the share of done runs that were done in time")] = 0.99
+    within: timedelta = Field(default=timedelta(minutes=15), description="this time, from a run's creation")
+    window: timedelta = Field(default=timedelta(days=30), ge=timedelta(days=7), le=timedelta(days=90))
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        if self.within.total_seconds() not in FRESH_EDGES:
+            raise ValueError(f"within must be one of these (seconds): {', '.join(map(str, FRESH_EDGES))}")
+        fastest = burns.factor(burns.FASTEST, self.window) * (1 - min(self.completeness, self.freshness))
+        if fastest >= 1:
+            raise ValueError("with so low a target and so long a window the fastest alert could never fire")
+        return self
+
+
+class Alerts(BaseModel):
+    """What the generated alerts say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runbook: Annotated[str, Field(min_length=1, max_length=500, description="where the runbook can be read")] = (
+        "deploy/runbook.md"
+    )
+
+
+class Webhook(BaseModel):
+    """Who is told what became of runs, as Standard Webhooks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="what was told is kept by it")]
+    url: Url
+    secret: Annotated[SecretStr, Field(description="whsec_ and 24 to 64 bytes in base64; shown nowhere")]
+    events: Annotated[tuple[Lifecycle, ...], Field(min_length=1)] = tuple(Lifecycle)
 
 
 class Settings(pydantic_settings.BaseSettings):
@@ -88,6 +135,9 @@ class Settings(pydantic_settings.BaseSettings):
     queue_low: Annotated[int, Field(ge=1, le=100_000, description="the relay fills a queue shorter than this")] = 200
     queue_high: Annotated[int, Field(ge=1, le=100_000, description="and never beyond this")] = 600
     console: Console = Console()
+    objectives: Objectives = Objectives()
+    alerts: Alerts = Alerts()
+    webhooks: Annotated[tuple[Webhook, ...], Field(max_length=8, description="who is told what became of runs")] = ()
     log_format: Literal["console", "json"] = "console"
 
     @model_validator(mode="after")
@@ -96,6 +146,8 @@ class Settings(pydantic_settings.BaseSettings):
             raise ValueError("queue_low must not be above queue_high")
         if self.database_url and not self.database_url.get_secret_value().startswith("postgresql+psycopg://"):
             raise ValueError("database_url must start with postgresql+psycopg://")
+        if len({one.name for one in self.webhooks}) < len(self.webhooks):
+            raise ValueError("two webhooks have the same name")
         return self
 
     @classmethod

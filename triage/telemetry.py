@@ -21,6 +21,7 @@ SIMILAR_FAILED = "similar_tickets_not_read"
 SHADOW_LOST = "shadow_lost"
 CANDIDATE_FAILED = "candidate_failed"
 CANDIDATE_LOST = "candidate_lost"
+WEBHOOK_FAILED = "webhook_failed"
 LEARNED = "learned_model_in_use"
 LEARNED_FAILED = "learned_model_unreadable"
 

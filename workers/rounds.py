@@ -51,9 +51,11 @@ class Rounds(threading.Thread):
     def _round(self) -> None:
         tools, shared, now = self._services.toolset.bare, self._services.shared, clock.now()
         self._services.tally.roll()
+        self._services.webhooks.round()
         if now - self._forgot >= FORGET_EVERY:
             self._forgot = now
             self._services.tally.forget()
+            self._services.webhooks.forget()
         if now - self._learned >= LEARN_EVERY:
             self._learned = now
             rounds.learn(tools, shared)

@@ -8,6 +8,7 @@ between the second and the last but one wave: throughput against the ideal, whic
 import argparse
 import json
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -42,7 +43,7 @@ DONE = sqlalchemy.text("select count(*) from run where status = 'done'")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`wait`, and `p50` and `p95` of the first stage, in seconds; rates in runs a second, memory in MB, CPU in ms a run."""
+    """`wait`, and `p50` and `p95` of the first stage, in seconds; runs a second, memory in MB, CPU in ms a run."""
 
     slots: int
     wait: float
@@ -66,6 +67,7 @@ def main() -> int:
     options = _options()
     if options.provider is not None:
         return _provide(options.provider)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through all `finally` blocks, so that no process stays
     with tempfile.TemporaryDirectory(prefix="triage-waits-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with servers.running(folder / "home") as private:

@@ -11,13 +11,14 @@ import pytest
 
 from tests.support import waiting
 from tests.support.databases import query, value
-from tests.support.scripted import PlainDecider, let_pass
+from tests.support.scripted import Answer, PlainDecider, ScriptedTool, let_pass
 from tests.support.site import Site, report
 from triage import retry
 from triage.bootstrap import Services
 from triage.config import Settings
 from triage.engine import Engine
-from triage.model import Claim, Decision, EffectState, Related, Report, Stage, Status
+from triage.model import Claim, Decision, EffectState, Related, Report, Stage, Status, ToolClass
+from triage.ports import Tool
 from triage.store.postgres import PostgresStore
 from triage.store.runs import EffectView, Runs, RunStory
 from triage.testing import Controls
@@ -52,6 +53,7 @@ class House:
     stack: ExitStack
     attempts: int = 20
     decider: Repeating = field(default_factory=Repeating)
+    others: dict[str, Tool] = field(default_factory=dict)
 
     def again(self, **changed: Any) -> "House":
         """Another process of it, with other settings."""
@@ -67,9 +69,9 @@ class House:
         return submitted.run_id
 
     def carry(self, run_id: UUID, stage: Stage | None = Stage.CREATE_TICKET) -> None:
-        """Go on with it, from this stage."""
+        """Go on with it, from this stage; `others` take the place of tools."""
         tools, lease, policy = self.services.toolset, self.services.lease, retry.Policy(attempts=self.attempts)
-        engine = Engine(self.services.store, self.decider, tools.guarded, tools.outlets, policy=policy)
+        engine = Engine(self.services.store, self.decider, tools.guarded | self.others, tools.outlets, policy=policy)
         lease.renew()
         while stage is not None:
             stage = engine.run_stage(run_id, stage, lease).next_stage
@@ -224,6 +226,19 @@ def test_a_ticket_deleted_in_doubt_waits_for_a_person(house: Opened) -> None:
     home.services.operations("ann").resolve(run_id, None)
     home.carry(run_id)
     assert (home.story(run_id).run.status, home.tickets) == (Status.DONE, 2)
+
+
+def test_a_refusal_after_a_lost_answer_files_nothing(house: Opened) -> None:
+    """Where the first call of a tool with keys may have made the comment, a refusal of the second replaces nothing."""
+    home = house()
+    home.original()
+    tool = ScriptedTool("github-comment", ToolClass.KEYED)
+    home.others["github-comment"], tool.answer = tool, Answer.COMMITTED_BUT_LOST
+    run_id = home.file()
+    tool.answer = Answer.REFUSED
+    home.wait(run_id)
+    home.carry(run_id)
+    assert (home.story(run_id).run.status, len(home.calls(run_id)), home.tickets) == (Status.DEAD, 1, 1)
 
 
 @pytest.mark.parametrize("forged", [{"ticket": "1"}, {"run_id": uuid4()}, {"target": "octo/other"}])

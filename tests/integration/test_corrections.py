@@ -75,7 +75,7 @@ def test_of_two_at_once_the_second_sees_what_the_first_said(
     """Who comes second waits and looks again: the same is not counted twice, and another value comes after it."""
     run_id = decided(database, "bug")
     columns = "run_id, field, number, value, by_whom, origin"
-    first = f"insert into correction ({columns}) values (%s, 'kind', 1, 'crash', 'a', %s)"
+    first = f"insert into correction ({columns}) values (%s, 'kind', 1, 'crash', 'a', %s)"  # noqa: S608 - fixed text
     with ThreadPoolExecutor(1) as pool:
         with psycopg.connect(databases.plain(database_url)) as connection:
             connection.execute(first, (run_id, "tracker"))

@@ -168,6 +168,8 @@ def settings(
         "tracker": {"kind": "github", "url": proxies["github"].url, "token": TOKEN, "target": REPOSITORY},
         "notifier": {"kind": "slack", "url": proxies["slack"].url, "token": SLACK_TOKEN, "target": CHANNEL},
         "llm": llm(provider),
+        # Each attack is filed several times: as repeats they would not be asked about, and would show one another.
+        "duplicates": {"identical": "ignore", "similar": 0},
         "database_url": database_url,
         "egress_allow": ("127.0.0.1",),
         "rules": rules,

@@ -101,4 +101,3 @@ def test_a_killed_child_is_replaced_by_one_that_asks(site: Site, provider: Provi
     assert sorted(settled(site)) == [False] + [True] * len(ids)
     assert askers(site) > SLOTS
     site.assert_local_once_each(ids)
-

@@ -108,7 +108,9 @@ def test_past_runs_are_read_in_batches_newest_first(database: Database) -> None:
     assert len(list(past.decided(day, 10_000))) == len(ids) - 1
 
 
-def test_other_rules_are_tried_and_nothing_changes(run: Run, database: Database, provider: ProviderServer) -> None:
+def test_other_rules_are_tried_and_nothing_changes(
+    run: Run, database: Database, provider: ProviderServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The differences are listed with their reasons and counted, corrections judge both, and no row is another one."""
     ids = decided(database, 5)
     corrections = Corrections(database)
@@ -125,6 +127,10 @@ def test_other_rules_are_tried_and_nothing_changes(run: Run, database: Database,
     assert (first["was_because"], first["now_because"]) == ("no rule matched", "Rule thing: It is about a thing.")
     assert told["corrected"] == {"runs": 2, "right_before": 0, "right_now": 1}
     assert (told["cost_usd"], told["stopped"], provider.count) == (0, None, 0)
+    assert cli.main(["replay", "--with", "rules=ours.toml", "--budget", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "5 runs: 0 the same, 5 different, 0 failed" in shown and "nobody → feature: 5" in shown
+    assert "2 corrected by people: 0 right before, 1 right now" in shown and str(ids[0]) in shown
 
 
 def test_another_model_is_asked_masked_and_paid_from_its_own_budget(

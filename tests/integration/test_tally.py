@@ -221,7 +221,7 @@ def test_a_restored_database_goes_on_counting(database: Database) -> None:
     ahead = int(value(database, "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")) + 30
     query(database, f"update attempt set seen = {ahead}")  # noqa: S608
     query(database, f"update run set seen = {ahead}")  # noqa: S608
-    query(database, f"update tally_mark set snapshot = '{ahead + 1000}:{ahead + 1000}:'")  # noqa: S608
+    query(database, f"update tally_mark set snapshot = '{ahead + 10**6}:{ahead + 10**6}:'")  # noqa: S608
     for _ in range(60):
         query(database, ATTEMPT, "new")
         assert same(counted(database), database)

@@ -19,6 +19,7 @@ NESTED = {
     "notifier": list(webhook.Settings.model_fields),
     "review": list(config.Review.model_fields),
     "console": list(config.Console.model_fields),
+    "duplicates": list(config.DuplicateSettings.model_fields),
 }
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
 

@@ -13,6 +13,7 @@ import typer
 
 from triage.cli import (
     act,
+    alerts,
     approvals,
     console,
     candidates,
@@ -31,6 +32,7 @@ from triage.cli import (
     rules,
     servers,
     setup,
+    slo,
     spending,
     submit,
     tools,
@@ -93,6 +95,8 @@ app.command(rich_help_panel=INSTALLATION)(demo.demo)
 app.command(rich_help_panel=INSTALLATION)(console.console)
 app.command(rich_help_panel=INSTALLATION)(setup.doctor)
 app.command(rich_help_panel=INSTALLATION)(metrics.metrics)
+app.command(rich_help_panel=INSTALLATION)(slo.slo)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=INSTALLATION)
 app.command(rich_help_panel=INSTALLATION)(setup.migrate)
 app.add_typer(servers.app, name="local", rich_help_panel=INSTALLATION)
 

@@ -1,6 +1,5 @@
 """The command `explain`: the story of a run, or what was done in a time over all runs."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -13,15 +12,11 @@ from rich.markup import escape
 
 from triage.cli import frame
 from triage.cli.text import plain
+from triage.text import when
 
 if TYPE_CHECKING:
     from triage.store.history import During, Entry
     from triage.store.runs import RunLine
-
-LONGEST = timedelta(days=1)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MOMENT = re.compile(r"(?:(?P<day>[a-z]+)\s+(?:at\s+)?)?(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?\s*(?P<half>[ap]m)?")
 
 
 def explain(
@@ -109,47 +104,19 @@ def _tell(lines: Sequence[str]) -> None:
 
 
 def moment(text: str, zone: tzinfo, now: datetime) -> datetime:
-    """The time that is meant: a date with a time, or a time of today, yesterday or the last day of that name.
-
-    `now` is in `zone`. Raises Misused for what is none.
-    """
+    """As `triage.text.when.moment`; raises Misused for what is none."""
     try:
-        given = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return _named(text, now)
-    return given if given.tzinfo else given.replace(tzinfo=zone)
-
-
-def _named(text: str, now: datetime) -> datetime:
-    found = _MOMENT.fullmatch(text.strip().lower())
-    back = _days_back(found["day"] or "today", now) if found else None
-    hour = _hour(int(found["h"]), found["half"]) if found else None
-    if found is None or back is None or hour is None or int(found["m"]) > 59 or int(found["s"] or 0) > 59:  # noqa: PLR2004
-        raise frame.Misused(f"{text!r} is no time; say 2026-11-17 15:47, 15:47, or tuesday 3:47 pm")
-    clock = now.replace(hour=hour, minute=int(found["m"]), second=int(found["s"] or 0), microsecond=0)
-    at = clock - timedelta(days=back)
-    return at - timedelta(days=7) if found["day"] in _DAYS and at > now else at
-
-
-def _days_back(day: str, now: datetime) -> int | None:
-    if day in _DAYS:
-        return (now.weekday() - _DAYS.index(day)) % 7
-    return {"today": 0, "yesterday": 1}.get(day)
-
-
-def _hour(hour: int, half: str | None) -> int | None:
-    if half is None:
-        return hour if hour < 24 else None  # noqa: PLR2004 - hours of a day
-    return hour % 12 + (12 if half == "pm" else 0) if 1 <= hour <= 12 else None  # noqa: PLR2004
+        return when.moment(text, zone, now)
+    except ValueError as error:
+        raise frame.Misused(str(error)) from None
 
 
 def length(text: str) -> timedelta:
     """A span such as 90s, 5m or 2h, up to a day; raises Misused for what is none."""
-    found = re.fullmatch(r"(\d{1,6})\s*([smhd])", text.strip().lower())
-    span = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta()
-    if not timedelta() < span <= LONGEST:
-        raise frame.Misused(f"--for {text!r} is no span up to a day; say 90s, 5m or 2h")
-    return span
+    try:
+        return when.length(text)
+    except ValueError as error:
+        raise frame.Misused(f"--for {error}") from None
 
 
 def _zone(name: str | None) -> tzinfo:

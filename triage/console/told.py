@@ -32,6 +32,8 @@ def _text(one: Entry) -> str:
         "call": _call,
         "tool": _tool,
     }.get(one.what)
+    if one.what == "ended":
+        return "done"
     return tell(one) if tell else f"{one.what} {one.reason or ''}".strip()
 
 

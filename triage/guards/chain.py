@@ -1,10 +1,10 @@
 """All guards round one tool, in the one order that is right.
 
-From outside in: span, kill switch, policy, own ticket (of comments), approval, circuit breaker, rate limit, budget, deadline,
-dry run, tool. What costs nothing and is final comes first. A person is asked only about what the policy allows. What
-the circuit breaker or the rate limit keeps back is not taken out of the day's budget: an outage would use it up without
-one call. The deadline is the last thing asked, since all others take time. The shadow is outermost, and sees what was
-sent.
+From outside in: span, kill switch, policy, own ticket (of comments), approval, circuit breaker, rate limit, budget,
+deadline, dry run, tool. What costs nothing and is final comes first. A person is asked only about what the policy
+allows. What the circuit breaker or the rate limit keeps back is not taken out of the day's budget: an outage would use
+it up without one call. The deadline is the last thing asked, since all others take time. The shadow is outermost, and
+sees what was sent.
 """
 
 from collections.abc import Callable

@@ -71,7 +71,8 @@ def _related(policy: Policy, draft: drafts.Ticket, around: Surroundings) -> Iter
 
 def _number(purpose: Purpose, request: Request) -> int:
     """Which of its run it is: a ticket in place of a refused comment counts as that one."""
-    is_second = purpose is Purpose.TICKETS and "instead_of" in request.content
+    content: object = request.content  # drafts are judged as they come: it may be anything
+    is_second = purpose is Purpose.TICKETS and isinstance(content, dict) and "instead_of" in content
     return request.number - is_second
 
 

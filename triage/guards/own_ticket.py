@@ -33,8 +33,7 @@ class OwnTicket(Guard):
 
 
 def _run_of(request: Request) -> UUID | None:
-    original = request.content.get("same_as")
     try:
-        return UUID(original["run_id"]) if isinstance(original, dict) else None
+        return UUID(request.content["same_as"]["run_id"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -11,6 +11,7 @@ from triage.model import Stage
 from triage.store.overview import Now
 from triage.store.tally import FRESH_EDGES, STAGE_EDGES, Total
 
+RUN_OUTCOMES = ("received", "done", "held", "dead", "cancelled")
 OUTCOMES = ("finished", "retry", "held", "dead", "lost")
 _MICRO = 1_000_000
 _COUNTERS: tuple[tuple[Family, str, tuple[str, ...], str | None], ...] = (
@@ -33,14 +34,16 @@ def counted(totals: Sequence[Total]) -> dict[Family, Samples]:
     for one in totals:
         of_kind.setdefault(one.kind, []).append(one)
     found: dict[Family, Samples] = {
-        family: bounded(_zeros(family) | _summed(of_kind.get(kind, ()), told_by, only))
+        family: bounded(_zeros(family, of_kind.get(kind, ())) | _summed(of_kind.get(kind, ()), told_by, only))
         for family, kind, told_by, only in _COUNTERS
     }
     return found | _models(of_kind.get("model", ())) | _histograms(of_kind)
 
 
-def _zeros(family: Family) -> dict[tuple[str, ...], float]:
-    """Stages are known beforehand: an alert can see the first failure only if there was a zero before it."""
+def _zeros(family: Family, totals: Sequence[Total]) -> dict[tuple[str, ...], float]:
+    """What is known beforehand: an alert can see the first failure only if there was a zero before it."""
+    if family is families.RUNS:
+        return {(one.name, outcome): 0.0 for one in totals for outcome in RUN_OUTCOMES}
     if family.labels == ("stage",):
         return {(str(stage),): 0.0 for stage in Stage}
     if family is families.ATTEMPTS:

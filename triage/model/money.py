@@ -8,16 +8,16 @@ from uuid import UUID
 from triage.model.report import Json
 
 Scope: TypeAlias = Literal["run", "source", "day", "month", "total", "reporter", "asks"]
-"""The budgets: of one run, of one source on one day, of one day, of one month, and for ever; of one reporter on one day,
-and as `asks` how often he may cause one in an hour."""
+"""The budgets: of one run, of one source on one day, of one day, of one month, and for ever; of one reporter on one
+day, and as `asks` how often he may cause one in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The most that may be spent, in micro-USD; None is no limit. `source` is for each source on each day.
 
-    `reporter` is for each reporter of each source on each day, and `asks` how many each may cause in an hour. Those of a
-    source who are not named count as one.
+    `reporter` is for each reporter of each source on each day, and `asks` how many each may cause in an hour. Those of
+    a source who are not named count as one.
     """
 
     run: int | None = None

@@ -9,13 +9,16 @@ from uuid import UUID
 import sqlalchemy
 from sqlalchemy import func
 
-from triage.model import Checkpoint, EffectState, Status
+from triage.model import Checkpoint, EffectState
 from triage.store.database import Database
 from triage.store.tables import approval, effect, run
 
 COUNTED = 1_000
 LOOKED_AT = 10_000
 """Runs that gave up, the newest, that are grouped."""
+_HELD: sqlalchemy.ColumnElement[str] = sqlalchemy.literal_column("'held'")
+_DEAD: sqlalchemy.ColumnElement[str] = sqlalchemy.literal_column("'dead'")
+"""Not parameters: one plan for all values could not use the index that holds only these."""
 _VARIABLE = (
     (re.compile(r"https?://\S+"), "URL"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
@@ -76,7 +79,7 @@ class Needs:
     def groups(self) -> list[Group]:
         """The newest runs that gave up, by checkpoint and fingerprint, the largest group first."""
         columns = (run.c.id, run.c.checkpoint, run.c.reason, run.c.created_at)
-        query = sqlalchemy.select(*columns).where(run.c.status == Status.DEAD)
+        query = sqlalchemy.select(*columns).where(run.c.status == _DEAD)
         rows = self._database.read(query.order_by(run.c.created_at.desc()).limit(LOOKED_AT))
         return sorted(_grouped(rows), key=lambda group: (-len(group.runs), group.fingerprint))
 
@@ -88,7 +91,7 @@ class Needs:
         unknown = sqlalchemy.exists().where(effect.c.run_id == run.c.id, effect.c.state == EffectState.UNKNOWN)
         query = (
             sqlalchemy.select(run.c.id.label("run_id"), run.c.source, run.c.source_id, run.c.reason, run.c.created_at)
-            .where(run.c.status == Status.HELD, ~asked, ~unknown)
+            .where(run.c.status == _HELD, ~asked, ~unknown)
             .order_by(run.c.created_at.desc())
             .limit(limit)
         )
@@ -96,7 +99,7 @@ class Needs:
 
 
 def _needing() -> sqlalchemy.ColumnElement[bool]:
-    return run.c.status.in_([Status.HELD, Status.DEAD])
+    return run.c.status.in_([_HELD, _DEAD])
 
 
 def _grouped(rows: Sequence[sqlalchemy.Row[tuple[UUID, str, str, datetime]]]) -> list[Group]:

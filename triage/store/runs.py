@@ -179,7 +179,7 @@ class Runs:
                 sqlalchemy.func.encode(effect.c.key, "hex").label("key"),
             )
             .join_from(run, effect, effect.c.run_id == run.c.id)
-            .where(run.c.status == Status.HELD, effect.c.state == EffectState.UNKNOWN)
+            .where(run.c.status == sqlalchemy.literal_column("'held'"), effect.c.state == EffectState.UNKNOWN)
             .order_by(effect.c.sent_at)
             .limit(limit)
         )

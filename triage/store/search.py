@@ -2,12 +2,12 @@
 
 Text, sources and source ids are words in one index over the reports, which are written once; tickets are found by an
 index of a few bytes for each block of effects; held and dead runs have small indexes of their own. What has no index
-(kind, severity, who decided, stage, cost) is looked for in the newest `WINDOW` runs from the page's beginning on; then
-the answer says how far it looked, and from where the next look goes on.
+(kind, severity, who decided, stage, cost), or is too common for it, is looked for in the newest `WINDOW` runs from the
+page's beginning on; then the answer says how far it looked, and from where the next look goes on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,9 @@ from triage.store.database import TRANSIENT, Database
 from triage.store.tables import decision, effect, report, reservation, run
 
 WINDOW = 50_000
+TEXT_WINDOW = 10_000
+"""The same for words that many reports have: splitting a title takes longer than comparing a name."""
+FEW = 5_000
 COUNTED = 1_000
 PATIENCE = timedelta(seconds=5)
 TICKETS = 100
@@ -52,12 +55,6 @@ class Filter:
     until: datetime | None = None
     cost: int | None = None
 
-    @property
-    def windowed(self) -> bool:
-        """Whether part of it has no index of its own."""
-        indexed = self.words or self.source or self.source_id or self.ticket or self.run_id
-        return not indexed and bool(self.kind or self.severity or self.decided_by or self.cost or self.stage)
-
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -83,26 +80,38 @@ class Search:
         """Reads through the given pool."""
         self._database = database
 
-    def page(self, wanted: Filter, before: Cursor | None = None, size: int = 50) -> Found:
+    def way(self, wanted: Filter) -> "Way":
+        """How to look. Words that many reports have are met soon among the newest; those of few come from the index."""
+        if wanted.ticket:
+            return Way(wanted, among=self._by_ticket(wanted.ticket))
+        asked = _hits(wanted)
+        if asked is not None:
+            few = self._read(asked.limit(FEW + 1), seq_scan=False)
+            if len(few) <= FEW:
+                return Way(wanted, among=[row.run_id for row in few], has_words=True)
+        if wanted.run_id or (wanted.statuses and Status.DONE not in wanted.statuses):
+            return Way(wanted)
+        return Way(wanted, window=TEXT_WINDOW if wanted.words else WINDOW if asked is not None or _rest(wanted) else 0)
+
+    def page(self, way: "Way", before: Cursor | None = None, size: int = 50) -> Found:
         """One page of the runs that pass, those created before the cursor."""
-        query, tickets = self._matching(wanted, before)
-        rows = self._read(query.limit(size + 1))
+        rows = self._read(way.matching(before).limit(size + 1))
         ids = [row.id for row in rows[:size]]
         if len(rows) > size:
             return Found(ids, Cursor(rows[size - 1].created_at, rows[size - 1].id))
-        end = self._window_end(wanted, before) if wanted.windowed and not tickets else None
+        end = self._end(way, before) if way.window else None
         return Found(ids, end, end.at if end else None)
 
-    def count(self, wanted: Filter, most: int = COUNTED) -> int:
+    def count(self, way: "Way", most: int = COUNTED) -> int:
         """How many pass, counted up to `most` + 1; of a windowed search those in the newest window."""
-        query, _ = self._matching(wanted, None)
-        inner = query.limit(most + 1).subquery()
+        if way.window and not _rest(way.wanted):
+            return most + 1  # the index had more than enough
+        inner = way.matching(None).limit(most + 1).subquery()
         return int(self._read(sqlalchemy.select(func.count()).select_from(inner))[0][0])
 
-    def ids(self, wanted: Filter, most: int) -> list[UUID]:
-        """The newest that pass, at most so many."""
-        query, _ = self._matching(wanted, None)
-        return [row.id for row in self._read(query.limit(most))]
+    def ids(self, way: "Way", most: int) -> list[UUID]:
+        """The newest that pass, at most so many; of a windowed search those in the newest window."""
+        return [row.id for row in self._read(way.matching(None).limit(most))]
 
     def titles(self, ids: Sequence[UUID]) -> dict[UUID, str]:
         """The beginnings of the reports' titles."""
@@ -121,34 +130,25 @@ class Search:
         query = sqlalchemy.select(run.c.status, func.count().label("runs")).where(run.c.id.in_(ids))
         return {Status(row.status): row.runs for row in self._database.read(query.group_by(run.c.status))}
 
-    def _matching(self, wanted: Filter, before: Cursor | None) -> tuple[sqlalchemy.Select[Any], bool]:
-        """The runs that pass, newest first; and whether some were found as tickets."""
-        base = _window(wanted, before) if wanted.windowed else run
-        tickets = self._by_ticket(wanted.ticket) if wanted.ticket else []
-        conditions = [*_times(base, wanted, before), *_facets(base, wanted), *_words(base, wanted)]
-        conditions += [base.c.id.in_(tickets)] if wanted.ticket else []
-        query = sqlalchemy.select(base.c.id, base.c.created_at).where(*conditions)
-        return query.order_by(base.c.created_at.desc(), base.c.id.desc()), bool(tickets)
-
     def _by_ticket(self, ticket: str) -> list[UUID]:
         named = (effect.c.remote_id == ticket) | (effect.c.remote_url == ticket)
         rows = self._read(sqlalchemy.select(effect.c.run_id).where(named).limit(TICKETS))
         return [row.run_id for row in rows]
 
-    def _window_end(self, wanted: Filter, before: Cursor | None) -> Cursor | None:
+    def _end(self, way: "Way", before: Cursor | None) -> Cursor | None:
         """The last run that was looked at, if there are others behind it."""
-        query = _newest(wanted, before).offset(WINDOW - 1).limit(2)
-        rows = self._read(query)
+        rows = self._read(_newest(way.wanted, before).offset(way.window - 1).limit(2))
         return Cursor(rows[0].created_at, rows[0].id) if len(rows) > 1 else None
 
-    def _read(self, query: sqlalchemy.Select[Any]) -> Sequence[sqlalchemy.Row[Any]]:
+    def _read(self, query: sqlalchemy.Select[Any], *, seq_scan: bool = True) -> Sequence[sqlalchemy.Row[Any]]:
         """Planned for exactly these values, since one plan for all would be wrong for most of them."""
         try:
             with self._database.engine.connect() as pooled:
                 connection = pooled.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     connection.exec_driver_sql("set local plan_cache_mode = force_custom_plan")
-                    connection.exec_driver_sql(f"set local statement_timeout = {int(PATIENCE.total_seconds() * 1000)}")
+                    connection.exec_driver_sql(f"set local statement_timeout = {PATIENCE // timedelta(milliseconds=1)}")
+                    connection.exec_driver_sql(f"set local enable_seqscan = {seq_scan}")
                     return connection.execute(query).all()
         except exc.OperationalError as error:
             if getattr(error.orig, "sqlstate", "") == "57014":  # query_canceled
@@ -158,13 +158,34 @@ class Search:
             raise errors.StoreUnavailable(f"Postgres did not answer: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a filter is looked for: among these runs (which may be known to have the words), or from the newest on.
+
+    A `window` that is not 0 is how many of the newest are looked through.
+    """
+
+    wanted: Filter
+    among: Sequence[UUID] | None = None
+    has_words: bool = False
+    window: int = 0
+
+    def matching(self, before: Cursor | None) -> sqlalchemy.Select[Any]:
+        """The runs that pass, newest first."""
+        wanted = self.wanted
+        base: Any = _newest(wanted, before).limit(self.window).subquery("run") if self.window else run
+        conditions = [*_times(base, wanted, before), *_facets(base, wanted)]
+        if self.among is not None:
+            ids = sqlalchemy.cast(list(self.among), sqlalchemy.ARRAY(sqlalchemy.Uuid))
+            conditions.append(base.c.id == func.any(ids))
+        conditions += [] if self.has_words else _plainly(base, wanted)
+        query = sqlalchemy.select(base.c.id, base.c.created_at).where(*conditions)
+        return query.order_by(base.c.created_at.desc(), base.c.id.desc())
+
+
 def _newest(wanted: Filter, before: Cursor | None) -> sqlalchemy.Select[Any]:
     query = sqlalchemy.select(run).where(*_times(run, wanted, before))
     return query.order_by(run.c.created_at.desc(), run.c.id.desc())
-
-
-def _window(wanted: Filter, before: Cursor | None) -> Any:  # noqa: ANN401 - a subquery with the columns of `run`
-    return _newest(wanted, before).limit(WINDOW).subquery("run")
 
 
 def _times(base: Any, wanted: Filter, before: Cursor | None) -> list[sqlalchemy.ColumnElement[bool]]:  # noqa: ANN401
@@ -191,16 +212,29 @@ def _facets(base: Any, wanted: Filter) -> list[sqlalchemy.ColumnElement[bool]]: 
     return conditions
 
 
-def _words(base: Any, wanted: Filter) -> list[sqlalchemy.ColumnElement[bool]]:  # noqa: ANN401
-    """Conditions on the index over the reports; see migration 0008."""
-    found: sqlalchemy.ColumnElement[Any] = func.report_words(report.c.content)
+def _hits(wanted: Filter) -> sqlalchemy.Select[Any] | None:
+    """The runs whose reports have these words, from the index over them; see migration 0008."""
     asked = [func.report_query(wanted.words)] if wanted.words else []
     asked += [func.report_lexeme("@", wanted.source)] if wanted.source else []
     asked += [func.report_lexeme("#", wanted.source_id)] if wanted.source_id else []
-    if not asked:
-        return []
+    found: sqlalchemy.ColumnElement[Any] = func.report_words(report.c.content)
     hits = [found.op("@@", is_comparison=True)(one) for one in asked]
-    return [sqlalchemy.exists().where(report.c.run_id == base.c.id, *hits)]
+    return sqlalchemy.select(report.c.run_id).where(*hits) if hits else None
+
+
+def _rest(wanted: Filter) -> bool:
+    """Whether anything is asked for beside words, sources and source ids."""
+    return replace(wanted, words="", source="", source_id="") != Filter()
+
+
+def _plainly(base: Any, wanted: Filter) -> list[sqlalchemy.ColumnElement[bool]]:  # noqa: ANN401
+    """The same, run by run."""
+    conditions = [base.c.source == wanted.source] if wanted.source else []
+    conditions += [func.lower(base.c.source_id) == wanted.source_id.lower()] if wanted.source_id else []
+    if wanted.words:
+        has = func.report_words(report.c.content).op("@@", is_comparison=True)(func.report_query(wanted.words))
+        conditions.append(sqlalchemy.exists().where(report.c.run_id == base.c.id, has))
+    return conditions
 
 
 def _checkpoint(stage: Stage) -> Checkpoint:

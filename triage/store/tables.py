@@ -77,6 +77,7 @@ attempt = Table(
     Column("seconds", REAL),
     Column("ended_at", _Time),
     Column("seen", BigInteger),
+    Column("trace", Text),
 )
 
 effect = Table(
@@ -251,6 +252,7 @@ reservation = Table(
     Column("cached_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("answer", JSONB),
+    Column("seen", BigInteger),
 )
 
 budget = Table(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of real servers that the tests file tickets in: install.sh redmine rt
+# Installs the Debian packages of real servers that the tests file tickets in: install.sh redmine rt chromium
 # Root, Debian 12. What is there already is left alone; nothing is started and nothing listens.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
@@ -19,16 +19,20 @@ rt() {
     packages+=(request-tracker5 rt5-db-sqlite rt5-standalone)
 }
 
+chromium() {
+    packages+=(chromium fonts-dejavu-core)
+}
+
 [ "$(id -u)" = 0 ] || { echo "install.sh: needs root, it installs Debian packages" >&2; exit 1; }
 command -v apt-get > /dev/null || { echo "install.sh: needs apt-get, it installs Debian packages" >&2; exit 1; }
 for name in "$@"; do
-    case $name in redmine | rt) "$name" ;; *) echo "install.sh: no such server: $name" >&2; exit 1 ;; esac
+    case $name in redmine | rt | chromium) "$name" ;; *) echo "install.sh: no such server: $name" >&2; exit 1 ;; esac
 done
-[ ${#packages[@]} -gt 0 ] || { echo "usage: install.sh [redmine] [rt]" >&2; exit 1; }
+[ ${#packages[@]} -gt 0 ] || { echo "usage: install.sh [redmine] [rt] [chromium]" >&2; exit 1; }
 
 apt-get update -qq
 # Ruby brings a Bundler of its own that does not find Debian's gems; Debian's must be named or Redmine's set-up fails.
-BUNDLER_VERSION=$(apt-cache show ruby-bundler | sed -n 's/^Version: \([0-9.]*\).*/\1/p' | head -n 1)
+BUNDLER_VERSION=$(apt-cache show ruby-bundler 2> /dev/null | sed -n 's/^Version: \([0-9.]*\).*/\1/p' | head -n 1)
 export BUNDLER_VERSION
 # Nobody misses half-written packages after a power cut on a machine that only runs tests: no flush after each file.
 options=(-y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io)

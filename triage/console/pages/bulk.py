@@ -79,13 +79,15 @@ def progress(request: Request) -> Response:
 
 
 def _chosen(request: Request, sent: Form) -> tuple[list[UUID], bool]:
-    """The runs, and whether there were more than a job takes."""
+    """The runs, and whether there may be more: a job takes only so many, and some filters look only so far back."""
     if sent.get("all"):
         asked = filters.read(QueryParams(sent.get("query")))
         if asked.wrong:
             raise errors.NotAllowed(f"the filter is wrong: {'; '.join(asked.wrong)}")
-        found = Search(desk(request).services.database).ids(asked.filter, MOST + 1)
-        return found[:MOST], len(found) > MOST
+        search = Search(desk(request).services.database)
+        way = search.way(asked.filter)
+        found = search.ids(way, MOST + 1)
+        return found[:MOST], len(found) > MOST or way.window > 0
     return list(dict.fromkeys(_ids(sent))), False
 
 

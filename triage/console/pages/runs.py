@@ -26,12 +26,13 @@ def runs(request: Request) -> Response:
 
 
 def _found(request: Request, search: Search, asked: filters.Asked) -> dict[str, Any]:
-    found = search.page(asked.filter, asked.before, PAGE)
+    way = search.way(asked.filter)
+    found = search.page(way, asked.before, PAGE)
     lines = desk(request).services.runs.lines(ids=found.ids, limit=PAGE) if found.ids else []
     titles, costs = (search.titles(found.ids), search.costs(found.ids)) if found.ids else ({}, {})
     rows = [{"line": line, "title": titles.get(line.id, ""), "cost": costs.get(line.id, 0)} for line in lines]
     older = with_query("/runs", {**asked.query, "before": filters.cursor_text(found.older)}) if found.older else ""
-    counted = search.count(asked.filter) if not asked.before else None
+    counted = search.count(way) if not asked.before else None
     return {
         "rows": rows,
         "older": older,

@@ -38,6 +38,6 @@ with recursive async as materialized (
 ), counted as (
     update relay set rung = relay.rung + (select count(*) from rung) where exists (select from rung)
 )
-select id, checkpoint, created_at < now() - %(fresh)s as late,
+select id, checkpoint, created_at < now() - %(fresh)s::interval as late,
     coalesce(trace, (select attempt.trace from attempt where run_id = rung.id order by fence desc limit 1)) as trace
 from rung order by rank, turn

@@ -50,7 +50,7 @@ class StandardWebhook(HttpAdapter):
         """Touches no network; raises InvalidSetting for an address or a secret that is none."""
         super().__init__(spec, transport)
         self._settings = settings
-        self._signer = _signer(spec.name, settings.secret.get_secret_value())
+        self._signer = signer(spec.name, settings.secret.get_secret_value())
         for url in (settings.url, *settings.urls.values()):
             Address.parse(url)
 
@@ -64,7 +64,7 @@ class StandardWebhook(HttpAdapter):
         """Post once; see `ports.Tool`."""
         body = self.render(request)
         url = self._settings.urls.get(request.target, self._settings.url)
-        headers = [*JSON_BODY, *self._signed(marker.prefixed(request.key), body)]
+        headers = [*JSON_BODY, *signed(self._signer, marker.prefixed(request.key), body)]
         self.write("POST", url, body, request.deadline, headers=headers)
         return Sent(marker.prefixed(request.key))
 
@@ -74,14 +74,17 @@ class StandardWebhook(HttpAdapter):
             check = partial(answers, self._transport, url, deadline)
             yield checked(f"address of {target}", check, "set the receiver's address")
 
-    def _signed(self, message: str, body: bytes) -> Headers:
-        now = datetime.now(UTC)
-        signature = self._signer.sign(message, now, body.decode())
-        stamp = str(int(now.timestamp()))
-        return [("webhook-id", message), ("webhook-timestamp", stamp), ("webhook-signature", signature)]
+
+def signed(by: Webhook, message: str, body: bytes) -> Headers:
+    """The three headers of a message with this id, as of now."""
+    now = datetime.now(UTC)
+    signature = by.sign(message, now, body.decode())
+    stamp = str(int(now.timestamp()))
+    return [("webhook-id", message), ("webhook-timestamp", stamp), ("webhook-signature", signature)]
 
 
-def _signer(name: str, secret: str) -> Webhook:
+def signer(name: str, secret: str) -> Webhook:
+    """What signs with a secret; raises InvalidSetting, with this name, for one that is none."""
     problem = f"{name}: the secret must be {PREFIX} and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes in base64"
     try:
         raw = binascii.a2b_base64(secret.removeprefix(PREFIX).encode(), strict_mode=True)

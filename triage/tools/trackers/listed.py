@@ -158,9 +158,7 @@ class Listed(HttpAdapter):
             if "pull_request" not in issue:
                 yield issue
 
-    def _page(
-        self, target: str, query: Mapping[str, str], after: str, deadline: float
-    ) -> tuple[Sequence[Json], str]:
+    def _page(self, target: str, query: Mapping[str, str], after: str, deadline: float) -> tuple[Sequence[Json], str]:
         page = pages.number(after)
         asked = urlencode({**query, "per_page": pages.PAGE, "page": page})
         items = common.items_of(pages.read(self, f"{self.project(target)}/issues?{asked}", deadline))

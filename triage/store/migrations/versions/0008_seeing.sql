@@ -19,11 +19,15 @@ end $$;
 create trigger reservation_settled before update on reservation
     for each row when (old.settled_at is null and new.settled_at is not null) execute function reservation_settled();
 
--- Rows are written in the order of time, so a few bytes for each 128 kB find them again and cost the writers next to nothing.
-create index run_seen on run using brin (seen) with (pages_per_range = 16, autosummarize = on);
-create index attempt_when on attempt using brin (ended_at, seen) with (pages_per_range = 16, autosummarize = on);
-create index event_when on event using brin (at, seen) with (pages_per_range = 16, autosummarize = on);
-create index reservation_when on reservation using brin (made_at, seen) with (pages_per_range = 16, autosummarize = on);
+-- What is new is at the right edge of these, and costs a writer a few microseconds.
+create index run_seen on run (seen);
+create index attempt_seen on attempt (seen);
+create index event_seen on event (seen);
+create index reservation_seen on reservation (seen) where seen is not null;
+-- Rows are written in the order of time, so a few bytes for each 128 kB find them again.
+create index attempt_when on attempt using brin (ended_at) with (pages_per_range = 16, autosummarize = on);
+create index event_when on event using brin (at) with (pages_per_range = 16, autosummarize = on);
+create index reservation_when on reservation using brin (made_at) with (pages_per_range = 16, autosummarize = on);
 create index approval_asked on approval (asked_at);
 create index tool_event_at on tool_event (at);
 create index run_cancelled on run (finished_at) where status = 'cancelled';
@@ -243,3 +247,61 @@ create index run_forked on run (forked_from) where forked_from is not null;
 
 -- The trace that an attempt was part of, as a W3C traceparent; null where nothing is traced.
 alter table attempt add trace text;
+
+-- Who is told what became of runs. Everything that `snapshot` saw was looked through for this webhook; a new one begins now.
+create table webhook (
+    name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,63}$'),
+    snapshot pg_snapshot not null default pg_current_snapshot(),
+    at timestamptz not null default clock_timestamp()
+);
+
+-- One thing that happened to one run, for one webhook: found once, told at least once. `occasion` is the attempt's fence or
+-- the event's id that says so; a run can be held twice.
+create table webhook_call (
+    webhook text not null references webhook on delete cascade,
+    run_id uuid not null references run,
+    what text not null check (what in ('done', 'held', 'dead', 'over_budget')),
+    occasion text not null check (occasion ~ '^[ae][0-9]+$'),
+    at timestamptz not null,
+    content jsonb not null check (jsonb_typeof(content) = 'object'),
+    state text not null default 'waiting' check (state in ('waiting', 'told', 'given_up')),
+    attempts smallint not null default 0,
+    due timestamptz not null default now(),
+    error text,
+    changed_at timestamptz not null default now(),
+    primary key (webhook, run_id, what, occasion),
+    check (state <> 'given_up' or error is not null)
+) with (fillfactor = 80);
+create index webhook_call_due on webhook_call (webhook, due, at) where state = 'waiting';
+create index webhook_call_ended on webhook_call (changed_at) where state <> 'waiting';
+
+-- What this statement sees of runs' lives and `mark` did not. What a model was not asked for want of money stands in the
+-- decision's reason.
+create function webhook_fresh(mark pg_snapshot, since timestamptz) returns table (
+    run_id uuid, what text, occasion text, at timestamptz, reason text
+) language sql stable set enable_seqscan = off as $$
+    with tried as materialized (
+        select attempt.run_id, attempt.fence, stage, outcome, error, ended_at
+        from attempt
+        where attempt.seen >= pg_snapshot_xmin(mark)::text::bigint
+            and attempt.seen < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+            and not pg_visible_in_snapshot(attempt.seen::text::xid8, mark) and ended_at >= since
+    )
+    select tried.run_id, outcome, 'a' || fence, ended_at, error from tried where outcome in ('held', 'dead')
+    union all
+    select tried.run_id, 'done', 'a' || tried.fence, ended_at, null
+    from tried join run on run.id = tried.run_id
+    where outcome = 'finished' and run.status = 'done' and run.finished_at = tried.ended_at
+    union all
+    select tried.run_id, 'over_budget', 'a' || fence, ended_at, substring(content ->> 'reason' from 'no model was asked: .*')
+    from tried join decision using (run_id)
+    where stage = 'triage' and outcome = 'finished'
+        and content ->> 'reason' like '%no model was asked: the budget of %'
+    union all
+    select event.run_id, 'dead', 'e' || event.id, event.at, run.reason
+    from event join run on run.id = event.run_id
+    where event.what = 'denied' and run.status = 'dead'
+        and event.seen >= pg_snapshot_xmin(mark)::text::bigint
+        and event.seen < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+        and not pg_visible_in_snapshot(event.seen::text::xid8, mark) and event.at >= since
+$$;
