@@ -48,7 +48,7 @@ class Toolset:
     def __init__(self, parts: Parts) -> None:
         """Raises InvalidSetting when a tool cannot be built."""
         self._parts = parts
-        given = {role: getattr(parts.settings, role) for role in config.TOOLS}
+        given = {role: placed(parts.settings, role) for role in config.TOOLS}
         self._settings: Mapping[str, ToolSettings] = {role: its for role, its in given.items() if its is not None}
 
     @cached_property
@@ -81,8 +81,7 @@ class Toolset:
 
     def _outlet(self, role: str, least: Severity | None = None, content: dict[str, object] | None = None) -> Outlet:
         its = self._settings[role]
-        target = its.target or (self._parts.settings.project if role == TRACKER else "")
-        return Outlet(self.bare[role].spec.name, target, its.routes, least, content or {})
+        return Outlet(self.bare[role].spec.name, its.target, its.routes, least, content or {})
 
     def _labels(self) -> frozenset[str] | None:
         allowed = self._parts.policy.tickets.labels
@@ -122,12 +121,18 @@ class Toolset:
         return frozenset(host.lower() for url in urls if (host := urlsplit(url).hostname))
 
 
+def placed(settings: config.Settings, role: str) -> ToolSettings | None:
+    """A tool's settings; a tracker that names no place of its own files in the set project."""
+    its: ToolSettings | None = getattr(settings, role)
+    if its is None or its.target or role not in {TRACKER, SHADOW}:
+        return its
+    return its.model_copy(update={"target": settings.project})
+
+
 def targets(settings: config.Settings, role: str, routes: Collection[str]) -> frozenset[str]:
     """Where drafts for this role's tool may go, unless the policy says otherwise; none if no such tool is set."""
-    its: ToolSettings | None = getattr(settings, role)
+    its = placed(settings, role)
     if its is None:
         return frozenset()
-    if role in {TRACKER, SHADOW}:
-        return frozenset({its.target or settings.project, *its.routes.values()})
     fixed = {*its.routes.values(), *([its.target] if its.target else [])}
     return frozenset(fixed or ({CALENDAR_BLOCK} if role == CALENDAR else routes))

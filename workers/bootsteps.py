@@ -9,7 +9,7 @@ from triage.store.relay import RelayStore
 from workers import run_through
 from workers.broker import Broker
 from workers.relay import Relay
-from workers.rounds import Rounds
+from workers.rounds import Rounds, all_rounds
 
 EVENTS_INTERVAL = 0.25
 """Seconds."""
@@ -51,7 +51,7 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """One for each worker."""
         super().__init__(parent, **options)
         self._relay: Relay | None = None
-        self._rounds: Rounds | None = None
+        self._rounds: list[Rounds] = []
 
     def start(self, parent: Any) -> None:  # noqa: ANN401
         """Begin to take turns."""
@@ -60,13 +60,15 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         store = RelayStore(mine.database, mine.lease.process_id)
         self._relay = Relay(store, Broker(parent.app), mine.settings, mine.database_url)
         self._relay.start()
-        self._rounds = Rounds(mine)
-        self._rounds.start()
+        self._rounds = all_rounds(mine)
+        for one in self._rounds:
+            one.start()
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
         """Take no more turns."""
-        for thread in (self._rounds, self._relay):
-            if thread is not None:
-                thread.stop()
+        for one in self._rounds:
+            one.stop()
+        if self._relay is not None:
+            self._relay.stop()
 
     terminate = stop

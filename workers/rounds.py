@@ -1,6 +1,8 @@
-"""Now and then, in the one process whose relay leads: learn what the other systems know, sweep, forget old budgets."""
+"""What is done now and then, in the one process whose relay leads."""
 
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,58 +13,74 @@ from triage.store.relay import RelayStore
 log = structlog.get_logger()
 
 FIRST = 5.0
-"""Seconds after the start; whoever leads by then asks for the values first."""
-LEARN_EVERY = 600.0
-SWEEP_EVERY = 3600.0
-FEEDBACK_EVERY = 300.0
-FORGET_EVERY = 3600.0
+"""Seconds after the start; whoever leads by then does everything first."""
 LOOK_EVERY = 5.0
-"""And how often what happened is added to the tally."""
+
+
+@dataclass
+class Duty:
+    """Some work, and how many seconds lie between two times that it is begun."""
+
+    every: float
+    work: Callable[[], object]
+    begun: float = float("-inf")
 
 
 class Rounds(threading.Thread):
-    """A thread of its own, because the other systems may be slow and the relay must not wait for them."""
+    """A thread for duties that may wait for one another; what must not be late has a thread of its own."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, name: str, relay: RelayStore, duties: Sequence[Duty]) -> None:
         """Begins with `start`."""
-        super().__init__(name="rounds", daemon=True)
-        self._services = services
-        self._relay = RelayStore(services.database, services.lease.process_id)
+        super().__init__(name=name, daemon=True)
+        self._relay = relay
+        self._duties = duties
         self._stopping = threading.Event()
-        self._learned = self._swept = self._looked = self._forgot = float("-inf")
 
     def run(self) -> None:
         """Look every few seconds whether something is due, until stopped."""
         wait = FIRST
         while not self._stopping.wait(wait):
             wait = LOOK_EVERY
-            try:
-                if self._relay.leads():
-                    self._round()
-            except errors.TriageError as error:
-                log.warning(telemetry.ROUNDS_FAILED, why=str(error))
-            except Exception:
-                log.exception(telemetry.ROUNDS_FAILED)  # a bug must not end the rounds for as long as the worker lives
+            self._safely(self._round)
 
     def stop(self) -> None:
         """Begin nothing more; a look-up under way ends with the process."""
         self._stopping.set()
 
     def _round(self) -> None:
-        tools, shared, now = self._services.toolset.bare, self._services.shared, clock.now()
-        self._services.tally.roll()
-        self._services.webhooks.round()
-        if now - self._forgot >= FORGET_EVERY:
-            self._forgot = now
-            self._services.tally.forget()
-            self._services.webhooks.forget()
-        if now - self._learned >= LEARN_EVERY:
-            self._learned = now
-            rounds.learn(tools, shared)
-        if now - self._looked >= FEEDBACK_EVERY:
-            self._looked = now
-            self._services.feedback.look()
-        if now - self._swept >= SWEEP_EVERY:
-            self._swept = now
-            rounds.sweep(tools, shared)
-            self._services.money.prune()
+        if not self._relay.leads():
+            return
+        for duty in self._duties:
+            now = clock.now()
+            if now - duty.begun >= duty.every and not self._stopping.is_set():
+                duty.begun = now
+                self._safely(duty.work)
+
+    def _safely(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except errors.TriageError as error:
+            log.warning(telemetry.ROUNDS_FAILED, round=self.name, why=str(error))
+        except Exception:
+            # A bug must not end the rounds for as long as the worker lives.
+            log.exception(telemetry.ROUNDS_FAILED, round=self.name)
+
+
+def all_rounds(services: Services) -> list[Rounds]:
+    """Those of a worker, not begun: books that are never late, letters to others, and looks at the other systems."""
+    relay = RelayStore(services.database, services.lease.process_id)
+    tools, shared, hour = services.toolset.bare, services.shared, 3600.0
+    return [
+        Rounds("books", relay, [Duty(0, services.tally.roll), Duty(hour, services.tally.forget)]),
+        Rounds("letters", relay, [Duty(0, services.webhooks.round), Duty(hour, services.webhooks.forget)]),
+        Rounds(
+            "looks",
+            relay,
+            [
+                Duty(600, lambda: rounds.learn(tools, shared)),
+                Duty(300, services.feedback.look),
+                Duty(hour, lambda: rounds.sweep(tools, shared)),
+                Duty(hour, services.money.prune),
+            ],
+        ),
+    ]

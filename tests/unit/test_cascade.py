@@ -94,6 +94,23 @@ def test_a_rule_ends_it() -> None:
     assert model.asked == []
 
 
+HINT = Report(
+    source="demo", source_id="3", title="Export", body="Steps to reproduce: open it. Expected result: a file."
+)
+"""Only a tentative rule says something of it."""
+
+
+def test_a_tentative_rule_decides_only_what_nobody_else_does() -> None:
+    """A guess from a few words gives way to a sure classifier and to a model, and stands where both pass or fail."""
+    assert Cascade(RULES).decide(HINT, claim(HINT)).decided_by == "rules"
+    assert Cascade(RULES, Learned(SURE)).decide(HINT, claim(HINT)).kind is Kind.FEATURE
+    assert Cascade(RULES, Learned(UNSURE)).decide(HINT, claim(HINT)).decided_by == "rules"
+    talker = Talker(Said(opinion("question", 0.8, by="llm")))
+    assert Cascade(RULES, None, talker).decide(HINT, claim(HINT)).kind is Kind.QUESTION
+    away = Talker(errors.NotSent("away"))
+    assert Cascade(RULES, None, away).decide(HINT, claim(HINT)).decided_by == "rules"
+
+
 def test_a_sure_classifier_ends_it() -> None:
     """What the classifier is sure of is not asked a model; severity and route stay the rules'."""
     model, base = Talker(Said(UNSURE)), RULES.decide(VAGUE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from triage import config
+from triage import config, toolset
 from triage.errors import InvalidSetting
 from triage.model import ToolClass
 
@@ -102,6 +102,15 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
     assert (settings.slots, settings.attempts) == (9, 7)
     assert (settings.tracker.url, settings.tracker.tool_class) == ("http://b", ToolClass.KEYED)
     assert settings.tracker.timeout == timedelta(seconds=5)
+
+
+def test_a_tracker_without_a_place_of_its_own_files_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its adapter knows that place too, so that it is swept and checked."""
+    for name, value in {"TRACKER__KIND": "github", "TRACKER__TOKEN": "t", "PROJECT": "acme/shop"}.items():
+        monkeypatch.setenv(f"TRIAGE_{name}", value)
+    placed = toolset.placed(config.load(), toolset.TRACKER)
+    assert placed is not None
+    assert placed.target == "acme/shop"
 
 
 @pytest.mark.parametrize("text", ["slots = ", "surprise = 1\n", "slots = 'x'\n"])

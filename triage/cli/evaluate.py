@@ -155,7 +155,7 @@ def _rules(path: Path | None, target: float | None) -> _Decider:
         rule = loaded.match(_as_report(report))
         if rule is None:
             return None
-        return Opinion(rule.kind.value, 1.0, (), "rules", version, f"Rule {rule.name}: {rule.reason}")
+        return Opinion(rule.kind.value, rule.confidence, (), "rules", version, f"Rule {rule.name}: {rule.reason}")
 
     return _Decider(ask, version, lambda _: 0.0, target or TARGET, _free())
 

@@ -69,7 +69,8 @@ def try_reports(
 
 def _answer(report: Report, rules: "Rules") -> Json:
     rule = rules.match(report)
-    decided = {"rule": rule.name, "kind": rule.kind, "severity": rule.severity} if rule else {"rule": None}
+    said = {"kind": rule.kind, "severity": rule.severity, "tentative": rule.tentative} if rule else {}
+    decided = {"rule": rule.name if rule else None, **said}
     return {"source_id": report.source_id, "title": report.title, **decided}
 
 
@@ -94,4 +95,6 @@ def _tell(answers: list[Json], tally: Counter[str], bad: list[BadRow], *, counts
         decided = f"{answer['rule'] or NO_RULE:<28} {answer.get('kind', ''):<13} {answer.get('severity', ''):<8}"
         typer.echo(f"{one_line(answer['source_id'], 20):<12}  {decided}  {one_line(answer['title'], 90)}")
     typer.echo("\n" * (not counts) + "\n".join(f"{count:>6}  {name}" for name, count in tally.most_common()))
-    typer.echo(f"{len(answers)} reports · {tally[NO_RULE]} without a rule · {len(bad)} bad rows")
+    guessed = sum(answer.get("tentative", False) for answer in answers)
+    parts = (f"{len(answers)} reports", f"{guessed} by a tentative rule", f"{tally[NO_RULE]} without a rule")
+    typer.echo(" · ".join((*parts, f"{len(bad)} bad rows")))

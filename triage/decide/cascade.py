@@ -2,7 +2,8 @@
 
 Whatever decides, the report is looked up among earlier tickets: what it repeats, or may repeat, stands in the decision.
 The kind of an equal text is taken over only where rules and classifier pass: both are free, and may have been mended
-since. A model is asked where the kind is open, and where a similar ticket is worth it; in both cases about both.
+since. A tentative rule decides last. A model is asked where the kind is open, and where a similar ticket is worth it;
+in both cases about both.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from triage import errors
 from triage.decide.duplicates import Found
 from triage.decide.llm.prompts import Candidate
 from triage.decide.opinion import Opinion
-from triage.decide.rules import UNDECIDED_LABEL, Rules
+from triage.decide.rules import TENTATIVE, UNDECIDED_LABEL, Rules
 from triage.model import Claim, Decision, Kind, Prints, Related, Report
 from triage.ports import ASK_PATIENCE
 
@@ -29,6 +30,7 @@ CERTAIN = 0.9
 ALARMING = (Kind.SECURITY, Kind.CRASH)
 """Kinds that a hostile text would like to be taken for: where only a model says so, the reason says that."""
 NOBODY = "nobody"
+RULES = "rules"
 
 
 class Classifier(Protocol):
@@ -122,7 +124,7 @@ class Cascade:
         """The decision without a model, by `nobody` if it is open, and what the classifier thought."""
         base = self._rules.decide(report)
         base = base.model_copy(update={"versions": {"rules": self._rules.version}})
-        if _is_decided(base):
+        if _is_sure(base):
             return base, None
         thought = self._classifier.opinion(report.title, report.body) if self._classifier else None
         if thought is not None:
@@ -132,9 +134,9 @@ class Cascade:
         return (_decided(base, found.kind) if found.kind else base), thought
 
     def _asked(self, report: Report, claim: Claim, local: Decision, thought: Opinion | None, found: Found) -> _Asked:
-        if self._model is None or (_is_decided(local) and not found.worth_asking):
+        if self._model is None or (_is_sure(local) and not found.worth_asking):
             return _Asked()
-        kinds = [] if _is_decided(local) else _open_kinds(thought)
+        kinds = [] if _is_sure(local) else _open_kinds(thought)
         deadline = claim.started + ASK_PATIENCE.total_seconds()
         try:
             answer = self._model.ask_for(claim, report, kinds, deadline, found.candidates)
@@ -161,6 +163,11 @@ def _is_decided(decision: Decision) -> bool:
     return decision.decided_by != NOBODY
 
 
+def _is_sure(decision: Decision) -> bool:
+    """Whether it needs nobody else: a tentative rule decides only if nobody else does."""
+    return _is_decided(decision) and (decision.decided_by != RULES or decision.confidence > TENTATIVE)
+
+
 def _concluded(local: Decision, thought: Opinion | None, answer: _Asked) -> Decision:
     """What was decided here stands; a model decides what is open, unless all that was learned speaks against it."""
     said = answer.opinion
@@ -168,7 +175,7 @@ def _concluded(local: Decision, thought: Opinion | None, answer: _Asked) -> Deci
         return local if _is_decided(local) else _undecided(local, thought, answer.why)
     prompt, _, model = said.version.partition(" ")
     local = local.model_copy(update={"versions": {**local.versions, "prompt": prompt, "model": model}})
-    if _is_decided(local):
+    if _is_sure(local):
         return _contradicted(local, said) if said.kind != local.kind else local
     if thought and _share(thought, said.kind) < UNLIKELY:
         return _undecided(local, thought, f"{_told(said)}, which is unlikely by what was learned")
@@ -186,7 +193,7 @@ def _told(said: Opinion) -> str:
 def _contradicted(local: Decision, said: Opinion) -> Decision:
     """It stands in the reason. Against a rule, and certain, it also makes the report one for a person to look at."""
     told: dict[str, object] = {"reason": f"{local.reason}; but {_told(said)}"[:4_000]}
-    if local.decided_by == "rules" and said.confidence >= CERTAIN:
+    if local.decided_by == RULES and said.confidence >= CERTAIN:
         told |= {"decided_by": NOBODY, "confidence": 0.0, "labels": (*local.labels, UNDECIDED_LABEL)}
     return local.model_copy(update=told)
 

@@ -33,6 +33,8 @@ BODY_CHARS = 20_000
 """How much of a body the rules read, so that a huge one costs milliseconds at most."""
 TITLE_CHARS = 500
 SUMMARY_CHARS = 300
+TENTATIVE = 0.5
+"""The confidence of a tentative rule."""
 UNDECIDED_LABEL = "needs-triage"
 VERSION_DIGITS = 12
 
@@ -141,6 +143,12 @@ class Rule(model.Record):
     route: Route | None = None
     labels: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
     reason: Sentence
+    tentative: bool = Field(default=False, description="decides only what nothing else does: a guess from a few words")
+
+    @property
+    def confidence(self) -> float:
+        """1 for what its owner wants in any case; of a guess nobody has measured how often it is right."""
+        return TENTATIVE if self.tentative else 1.0
 
     @property
     def unconditional(self) -> bool:
@@ -238,6 +246,7 @@ class Rules(model.Record):
             route=rule.route or self._route(rule.component, rule.severity),
             decided_by="rules",
             reason=f"Rule {rule.name}: {rule.reason}",
+            confidence=rule.confidence,
         )
 
     def _undecided(self, report: model.Report) -> model.Decision:

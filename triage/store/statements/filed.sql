@@ -15,10 +15,12 @@ with page as materialized (
 ), ticket as (
     select page.run_id, decision.content ->> 'title' as title, left(report.content ->> 'body', 20000) as body
     from page
-    join effect on effect.run_id = page.run_id and stage = 'create_ticket' and number = 1
+    -- The second effect of the stage is the ticket that was filed because the original's was gone.
+    join effect on effect.run_id = page.run_id and stage = 'create_ticket'
     join decision on decision.run_id = page.run_id
     join report on report.run_id = page.run_id
-    where state = 'confirmed' and remote_id <> 'dry-run' and coalesce(decision.content -> 'same_as', 'null') = 'null'
+    where state = 'confirmed' and remote_id <> 'dry-run'
+        and (number = 2 or coalesce(decision.content -> 'same_as', 'null') = 'null')
 )
 select page.run_id, ended_at as filed_at, coalesce(title, '') as title, coalesce(body, '') as body
 from page left join ticket using (run_id)
