@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
 
 from triage.model import Json
 from triage.store.database import Database
 
-About: TypeAlias = Literal["", "runs", "tools", "models"]
 WORDS: dict[str, tuple[str, ...]] = {
     "runs": ("approved", "cancelled", "corrected", "denied", "forked", "redriven", "resolved", "retried"),
     "tools": ("closed", "disabled", "enabled", "opened"),
@@ -48,11 +46,14 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which entries: by whom (part of a name), what, about what, and when (`until` is not included); empty is any."""
+    """Which entries: by whom (part of a name), what, about what (a key of `WORDS`), and when; empty is any.
+
+    `until` is not included.
+    """
 
     who: str = ""
     what: str = ""
-    about: About = ""
+    about: str = ""
     since: datetime | None = None
     until: datetime | None = None
 

@@ -1,9 +1,6 @@
 """What a candidate for deciding would have decided."""
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
+from triage.store import sqlfile
 
 revision = "0006"
 down_revision = "0005"
@@ -11,10 +8,7 @@ down_revision = "0005"
 
 def upgrade() -> None:
     """Run the SQL file beside this one."""
-    sql = Path(__file__).with_suffix(".sql").read_text()
-    # Straight to the driver: SQLAlchemy would take every percent sign for a parameter.
-    connection: Any = op.get_bind().connection
-    connection.driver_connection.execute(sql)
+    sqlfile.run(__file__)
 
 
 def downgrade() -> None:
