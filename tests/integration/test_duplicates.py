@@ -254,7 +254,7 @@ def hung() -> socket.socket:
 
 @pytest.mark.parametrize("trouble", ["refused", "hung"])
 def test_a_report_is_decided_while_the_store_is_away(trouble: str) -> None:
-    """Within about a second by the rules alone, and the next ones at once."""
+    """By the rules alone, as soon as connecting is given up, and the next ones at once."""
     with hung() as listener:
         port = listener.getsockname()[1]
         if trouble == "refused":
@@ -265,7 +265,7 @@ def test_a_report_is_decided_while_the_store_is_away(trouble: str) -> None:
         claim = Claim(uuid4(), given.key, Stage.TRIAGE, 1, uuid4(), 1, 0, clock.now(), given.model_dump(mode="json"))
         began = time.monotonic()
         assert cascade.decide(given, claim).related == ()
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 7
         began = time.monotonic()
         assert [cascade.decide(given, claim).prints for _ in range(5)] == [prints_of(given)] * 5
         assert time.monotonic() - began < 1.5

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.labelled import START, reports
 from triage.decide.learned import features
 from triage.decide.postings import Part, hashed, merged
-from triage.decide.similar import Index
+from triage.decide.similar import Index, New, counted
 
 LATER = datetime(2040, 1, 1, tzinfo=UTC)
 TEXTS = {str(number): (report.title, report.body) for number, report in enumerate(reports(200))}
@@ -96,6 +96,28 @@ def test_a_changed_ticket_is_found_by_its_new_words() -> None:
     assert "50" not in dict(index.search(*TEXTS["50"], k=200))
 
 
+def test_many_at_once_are_as_many_one_by_one() -> None:
+    """Tickets that are put in together are found as if each had come alone."""
+    together = Index()
+    together.add_all(
+        [New(name, counted(*text), START + timedelta(days=number)) for number, (name, text) in enumerate(TEXTS.items())]
+    )
+    single = filled()
+    for ticket in ("3", "77", "150"):
+        found, expected = together.search(*TEXTS[ticket]), single.search(*TEXTS[ticket])
+        assert [name for name, _ in found] == [name for name, _ in expected]
+        assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in expected], abs=0.03)
+
+
+def test_words_that_most_tickets_have_find_nothing() -> None:
+    """What every report of a form says makes none of them alike; a rare word does."""
+    index = Index()
+    form = "steps to reproduce expected result actual result"
+    index.add_all([New(str(number), counted(f"word{number}", form), START) for number in range(1_200)])
+    assert index.search("", form) == []
+    assert [ticket for ticket, _ in index.search("word77", form)][:1] == ["77"]
+
+
 def test_a_long_life_does_not_grow_it() -> None:
     """Tickets that come and go leave the index about as large as what is in it."""
     index, fresh = filled(), filled()
@@ -123,7 +145,7 @@ def test_nothing_to_find() -> None:
 def test_scores_of_some_are_scores_of_all() -> None:
     """Looking up some documents adds the same as looking up all, also those beyond a word's last document."""
     draw = np.random.default_rng(5)
-    parts = [Part.single(slot, *hashed({f"w{word}": 1.5 for word in draw.choice(30, 4)})) for slot in range(60)]
+    parts = [Part.of(slot, [hashed({f"w{word}": 1.5 for word in draw.choice(30, 4)})]) for slot in range(60)]
     whole = functools.reduce(merged, parts)
     keys, _ = hashed({f"w{word}": 1.0 for word in range(35)})
     factors = draw.random(len(keys)).astype(np.float32)

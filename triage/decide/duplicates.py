@@ -1,13 +1,10 @@
 """Earlier tickets that a report repeats, or may repeat. Nothing is ever closed for it.
 
 An equal text or stack trace is found by its fingerprint and is the same; what is only alike is shown to people, since
-no likeness says that two reports mean the same. Looking never fails and never holds up a decision: when the store does
-not answer in time, the decision is made without.
+no likeness says that two reports mean the same. Looking never fails: where the store does not answer, which the commit
+of the decision would meet just as well, the decision is made without.
 """
 
-import concurrent.futures
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal, Protocol
@@ -25,12 +22,8 @@ from triage.model.earlier import Earlier
 
 STEP = "repeat"
 """As whom the kind is signed that a report takes over from an earlier one with the same text."""
-PATIENCE = 1.0
-"""Seconds that a decision waits at most for the store."""
 REST = 5.0
 """Seconds for which it is not asked again after it did not answer."""
-LOOKERS = 4
-"""Threads of a process that look things up, so at most so many of its connections."""
 SPARE = 3
 """So many more are looked for, since some of them may be other runs of the same report."""
 LEAST_SHOWN = 0.2
@@ -99,7 +92,7 @@ class Duplicates:
         """`similar` may find nothing, as where numpy is not installed."""
         self._settings = settings
         self._similar = similar
-        self._store = Patient(store.earlier)
+        self._store = Resting(store)
 
     def find(self, report: Report, run_id: UUID) -> Found:
         """What an earlier report's ticket has to do with this one. Never raises for want of a store.
@@ -116,7 +109,6 @@ class Duplicates:
     def close(self) -> None:
         """Begin nothing more in the background."""
         self._similar.close()
-        self._store.close()
 
     def _alike(self, report: Report, run_id: UUID) -> dict[UUID, float]:
         if not self._settings.similar:
@@ -139,14 +131,12 @@ class Duplicates:
         )
 
 
-class Patient:
-    """Asks the store in a thread of its own, for at most `PATIENCE`; then it has nothing, and rests for a while."""
+class Resting:
+    """Asks the store; after it did not answer, it is left alone for a while."""
 
-    def __init__(self, look: Callable[[UUID, Prints, dict[UUID, float]], list[Earlier]]) -> None:
-        """`look` raises `StoreUnavailable`, or takes as long as a broken network lets it."""
-        self._look = look
-        self._starting = threading.Lock()
-        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+    def __init__(self, store: Store) -> None:
+        """Asks nothing yet."""
+        self._store = store
         self._rests_until = float("-inf")
 
     def ask(self, run_id: UUID, prints: Prints, similar: dict[UUID, float]) -> list[Earlier]:
@@ -154,27 +144,11 @@ class Patient:
         if clock.now() < self._rests_until:
             return []
         try:
-            asked = self._pool().submit(self._look, run_id, prints, similar)
-        except RuntimeError:  # the process is ending, while this run goes on to its own end
-            return []
-        try:
-            return asked.result(PATIENCE)
-        except (errors.StoreUnavailable, TimeoutError) as error:
-            asked.cancel()
+            return self._store.earlier(run_id, prints, similar)
+        except errors.StoreUnavailable as error:
             self._rests_until = clock.now() + REST
-            log.warning(telemetry.SIMILAR_FAILED, why=str(error) or f"no answer within {PATIENCE:g} s")
+            log.warning(telemetry.SIMILAR_FAILED, why=str(error))
             return []
-
-    def close(self) -> None:
-        """Leave its threads to end what they are at."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-
-    def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
-        with self._starting:
-            if self._threads is None:
-                self._threads = concurrent.futures.ThreadPoolExecutor(LOOKERS, "duplicates")
-            return self._threads
 
 
 def prints_of(report: Report) -> Prints:

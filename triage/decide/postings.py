@@ -5,7 +5,7 @@ looks at few parts. Words are kept as 32-bit hashes: two rare words taken for on
 half a million words take some megabytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from zlib import crc32
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 Hashes: TypeAlias = NDArray[np.uint32]
 Slots: TypeAlias = NDArray[np.int32]
 Weights: TypeAlias = NDArray[np.float32]
+Counted: TypeAlias = tuple[Hashes, Weights]
+"""The words of a document, in the order of their hashes, with their weights in it."""
 Places: TypeAlias = NDArray[np.int64]
 
 
-def hashed(words: dict[str, float]) -> tuple[Hashes, Weights]:
+def hashed(words: dict[str, float]) -> Counted:
     """Words with their weights in the order of their hashes; two words with one hash are one."""
     found: dict[int, float] = {}
     for word, weight in words.items():
@@ -43,11 +45,17 @@ class Part:
     weights: NDArray[np.float16]
 
     @classmethod
-    def single(cls, slot: int, keys: Hashes, weights: Weights) -> "Part":
-        """Of one document."""
-        count = len(keys)
-        slots = np.full(count, slot, np.int32)
-        return cls(1, keys, np.arange(count + 1), slots, weights.astype(np.float16))
+    def of(cls, first: int, documents: Sequence[Counted]) -> "Part":
+        """Of documents whose slots follow one another, from `first` on."""
+        slots = np.repeat(
+            np.arange(first, first + len(documents), dtype=np.int32), [len(keys) for keys, _ in documents]
+        )
+        every = np.concatenate([keys for keys, _ in documents])
+        weights = np.concatenate([weights for _, weights in documents])
+        order = np.argsort(every, kind="stable")
+        keys, starts = np.unique(every[order], return_index=True)
+        ends = np.append(starts, len(every))
+        return cls(len(documents), keys, ends, slots[order], weights[order].astype(np.float16))
 
     @property
     def size(self) -> int:

@@ -87,10 +87,15 @@ class Recent:
         if clock.now() - self._fresh_at > STALE:
             with self._fresh:
                 self._fresh.wait_for(lambda: clock.now() - self._fresh_at <= STALE, WAIT)
-        if self._index is None or not self._lock.acquire(timeout=WAIT):
+        if self._index is None:
+            return {}
+        from triage.decide.similar import counted  # noqa: PLC0415 - numpy, which is there by now
+
+        words = counted(report.title, report.body)
+        if not self._lock.acquire(timeout=WAIT):
             return {}
         try:
-            found = self._index.search(report.title, report.body, before=made_at(run_id), k=k)
+            found = self._index.search_words(words, before=made_at(run_id), k=k)
         finally:
             self._lock.release()
         return {UUID(name): likeness for name, likeness in found}
@@ -158,21 +163,22 @@ class Recent:
             self._newest = page[0]
         if len(page) == BATCH and (gap.after is not None or len(self._ids) < self._most):
             self._gaps.append(Gap(gap.after, page[-1]))
-        for filed in page:
-            self._add(filed)
+        self._add(page)
         if gap.before is None:
             with self._fresh:
                 self._fresh_at = clock.now()
                 self._fresh.notify_all()
         self._forget(now)
 
-    def _add(self, filed: Filed) -> None:
-        if self._index is None or not is_telling(filed.title, filed.body):
-            return
-        name = str(filed.run_id)
-        with self._lock:
-            self._index.add(name, filed.title, filed.body, made_at(filed.run_id))
-        self._ids.add(name)
+    def _add(self, page: list[Filed]) -> None:
+        from triage.decide.similar import New, counted  # noqa: PLC0415 - numpy, for those who have it
+
+        telling = [one for one in page if is_telling(one.title, one.body)]
+        found = [New(str(one.run_id), counted(one.title, one.body), made_at(one.run_id)) for one in telling]
+        if self._index is not None:
+            with self._lock:
+                self._index.add_all(found)
+        self._ids.update(new.ticket for new in found)
 
     def _forget(self, now: float) -> None:
         """Ids are in order of time, so the first of them are the oldest."""

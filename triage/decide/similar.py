@@ -3,21 +3,42 @@
 Good at ranking, not at deciding: no cosine says that two reports are the same. Show the first few to people.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from math import log
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triage.decide.learned import features
-from triage.decide.postings import Hashes, Part, Slots, Weights, hashed, merged
+from triage.decide.postings import Counted, Hashes, Part, Slots, Weights, hashed, merged
 
 Flags: TypeAlias = NDArray[np.bool_]
 
 TINY = 1e-6
 
+MANY = 1_000
+"""From so many tickets on, words that more than a fifth of them have find no candidates: they cost most, tell least."""
+RARE = 1 + log(5)
+
 ROOM = 1_024
 """Slots that are made at once, at least."""
+
+
+@dataclass(frozen=True)
+class New:
+    """A ticket to be put in; its `words` are `counted`."""
+
+    ticket: str
+    words: Counted
+    created: datetime
+
+
+def counted(title: str, body: str) -> Counted:
+    """The words of a ticket or of a question: most of the work, and for any number of threads."""
+    return hashed(features.weights(features.words(title, body)))
 
 
 class Index:
@@ -51,14 +72,21 @@ class Index:
 
     def add(self, ticket: str, title: str, body: str, created: datetime) -> None:
         """Put a ticket in, instead of what was there under its id."""
-        self.remove(ticket)
-        self._make_room()
-        slot = len(self._ids)
-        keys, weights = hashed(features.weights(features.words(title, body)))
-        self._ids.append(ticket)
-        self._slots[ticket] = slot
-        self._created[slot], self._alive[slot] = created.timestamp(), True
-        self._parts.append(Part.single(slot, keys, weights))
+        self.add_all([New(ticket, counted(title, body), created)])
+
+    def add_all(self, tickets: Sequence["New"]) -> None:
+        """Put tickets in, at much less than the cost of one after the other; none may be there twice."""
+        if not tickets:
+            return
+        for new in tickets:
+            self.remove(new.ticket)
+        self._make_room(len(tickets))
+        first = len(self._ids)
+        for slot, new in enumerate(tickets, first):
+            self._ids.append(new.ticket)
+            self._slots[new.ticket] = slot
+            self._created[slot], self._alive[slot] = new.created.timestamp(), True
+        self._parts.append(Part.of(first, [new.words for new in tickets]))
         self._merge()
 
     def remove(self, ticket: str) -> None:
@@ -80,16 +108,28 @@ class Index:
 
         Only those created `before` are looked at, and none of `exclude`.
         """
-        keys, weights = hashed(features.weights(features.words(title, body)))
+        return self.search_words(counted(title, body), before=before, exclude=exclude, k=k)
+
+    def search_words(
+        self, words: Counted, *, before: datetime | None = None, exclude: frozenset[str] = frozenset(), k: int = 5
+    ) -> list[tuple[str, float]]:
+        """As `search`, with the words counted before."""
+        keys, weights = words
         rarity = self._rarity(keys)
         order = np.argsort(-weights * rarity, kind="stable")
-        keys, factors = keys[order], (weights * rarity * rarity)[order]
-        allowed = self._allowed(before, exclude)
-        chosen, scores = self._candidates(keys[: self._telling], factors[: self._telling], allowed, max(k, self._count))
+        keys, factors, telling = keys[order], (weights * rarity * rarity)[order], self._telling_of(rarity[order])
+        chosen, scores = self._candidates(
+            keys[:telling], factors[:telling], self._allowed(before, exclude), max(k, self._count)
+        )
         for part in self._parts:
-            part.add_scores_of(chosen, scores, keys[self._telling :], factors[self._telling :])
+            part.add_scores_of(chosen, scores, keys[telling:], factors[telling:])
         scores /= np.maximum(self._lengths[chosen] * np.linalg.norm(weights * rarity), TINY)
         return self._best(chosen, scores, k)
+
+    def _telling_of(self, rarity: Weights) -> int:
+        """How many of the words, the most telling first, find candidates: none that most tickets have."""
+        many = len(self._slots) >= MANY
+        return int(np.count_nonzero(rarity[: self._telling] >= RARE)) if many else self._telling
 
     def _candidates(self, keys: Hashes, factors: Weights, allowed: Flags, count: int) -> tuple[Slots, Weights]:
         """The tickets that the most telling words speak for, with what these add to the product of the vectors."""
@@ -138,12 +178,12 @@ class Index:
         squares = np.bincount(part.slots, weights=np.square(weighted), minlength=len(self._ids))
         self._lengths[slots] = np.sqrt(squares[slots])
 
-    def _make_room(self) -> None:
-        """Leave out what was removed, once it is half of all, and make the arrays larger if they are full."""
+    def _make_room(self, count: int) -> None:
+        """Leave out what was removed, once it is half of all, and make the arrays larger if they are too small."""
         if len(self._ids) > 2 * len(self._slots) + ROOM:
             self._compact()
-        if len(self._ids) == len(self._created):
-            grown = len(self._ids) + max(ROOM, len(self._ids) // 2)
+        if len(self._ids) + count > len(self._created):
+            grown = len(self._ids) + max(ROOM, count, len(self._ids) // 2)
             for name in ("_created", "_lengths", "_alive"):
                 setattr(self, name, np.resize(getattr(self, name), grown))
 
