@@ -20,6 +20,8 @@ NESTED = {
     "review": list(config.Review.model_fields),
     "console": list(config.Console.model_fields),
     "duplicates": list(config.DuplicateSettings.model_fields),
+    "objectives": list(config.Objectives.model_fields),
+    "alerts": list(config.Alerts.model_fields),
 }
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "FLOWER_PASSWORD"}
 

@@ -234,6 +234,6 @@ def test_which_rule_decides_each_report() -> None:
     assert [(row["row"], row["field"]) for row in found["bad_rows"]] == [(5, "title")]
     output = run(*arguments, "--set", "source=x", code=1)
     assert "\x1b" not in output and "\\x1b[2J" in output
-    assert "4 reports · 1 without a rule · 1 bad rows" in output
+    assert "4 reports · 0 by a tentative rule · 1 without a rule · 1 bad rows" in output
     counts = run(*arguments, "--set", "source=x", "--counts", code=1)
     assert "A crash" not in counts and "     2  crash" in counts

@@ -24,9 +24,11 @@ _PART = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\d+|\p{Lo}+")
 
 def words(title: str, body: str) -> Counter[str]:
     """How often each word is there, in lower case."""
-    counted = Counter(_split(body[:BODY_CHARS]))
-    for word in _split(title[:TITLE_CHARS]):
-        counted[word] += TITLE_WEIGHT
+    counted: Counter[str] = Counter()
+    for text, weight in ((title[:TITLE_CHARS], TITLE_WEIGHT), (body[:BODY_CHARS], 1)):
+        for found, times in Counter(_WORD.findall(text)).items():
+            for word in _with_parts(found):
+                counted[word] += times * weight
     return counted
 
 
@@ -42,11 +44,6 @@ def phrases(title: str, body: str) -> Counter[str]:
 def weights(counted: Mapping[str, int]) -> dict[str, float]:
     """The logarithmic frequency of each word: 1 for once, and ever less for each further time."""
     return {word: 1.0 + log(count) for word, count in counted.items()}
-
-
-def _split(text: str) -> Iterator[str]:
-    for found in _WORD.finditer(text):
-        yield from _with_parts(found[0])
 
 
 def _with_parts(word: str) -> Iterable[str]:
