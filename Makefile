@@ -75,6 +75,12 @@ test-tools: install  ## Every adapter against its real server or twin, every cas
 test-browser: install  ## The console in a real browser (Chromium has to be installed)
 	@TESTS_REQUIRE=chromium $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
+test-alerts: install  ## Kill all workers and see the alert arrive, through a real Prometheus and Alertmanager
+	@TESTS_REQUIRE=prometheus $(BIN)/python -m pytest -q --show-capture=no -s tests/unit/test_alerts.py tests/integration/test_alerting.py
+
+screenshots: install  ## Pictures of the console for the README, from a product that runs (Chromium has to be installed)
+	@$(BIN)/python -m tests.browser.screenshots
+
 crash: install  ## Kill a worker at every boundary of every case, and count what the other system made
 	@$(BIN)/python -m tests.crash
 
@@ -95,10 +101,13 @@ money: install  ## Ask a model for thousands of runs within budgets that bind, w
 waits: install  ## 200 waits for a model at once in one worker process, against the ideal
 	@$(BIN)/python -m tests.bench.waits
 
+pages: install  ## How fast the console's pages answer with a million runs in the database
+	@$(BIN)/python -m tests.bench.pages
+
 bench: install  ## Speed beside a bare Celery chain on the same servers
 	@$(BIN)/python -m tests.bench
 
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo up down worker flower console install lock format lint test check test-real test-tools test-browser crash chaos chaos-network model money waits bench help
+.PHONY: demo up down worker flower console install lock format lint test check test-real test-tools test-browser test-alerts screenshots crash chaos chaos-network model money waits pages bench help

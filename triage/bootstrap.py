@@ -148,7 +148,12 @@ class Services:
     @cached_property
     def webhooks(self) -> Webhooks:
         """Telling others what became of runs."""
-        return Webhooks(self.settings.webhooks, Outbox(self.database), self._transport)
+        return Webhooks(self.settings.webhooks, self.outbox, self._transport)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What others are to be told of runs."""
+        return Outbox(self.database)
 
     @cached_property
     def policy(self) -> Policy:

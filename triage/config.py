@@ -19,6 +19,8 @@ from triage.model.lifecycle import Lifecycle
 from triage.store.tally import FRESH_EDGES
 from triage.tools import local
 from triage.tools.catalog import CalendarSettings, NotifierSettings, TrackerSettings
+from triage.tools.connection import Address
+from triage.tools.notifiers.standard_webhook import signer
 from triage.tools.settings import Url
 
 PREFIX = "TRIAGE_"
@@ -57,10 +59,8 @@ class Objectives(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    completeness: Annotated[float, Field(ge=0.9, lt=1, description="the share of ended runs that are done, not dead")] = (
-        0.999
-    )
-    freshness: Annotated[float, Field(ge=0.9, lt=1, description="the share of done runs that were done in time")] = 0.99
+    completeness: float = Field(default=0.999, ge=0.9, lt=1, description="the share of ended runs that are not dead")
+    freshness: float = Field(default=0.99, ge=0.9, lt=1, description="the share of done runs that were done in time")
     within: timedelta = Field(default=timedelta(minutes=15), description="this time, from a run's creation")
     window: timedelta = Field(default=timedelta(days=30), ge=timedelta(days=7), le=timedelta(days=90))
 
@@ -93,6 +93,15 @@ class Webhook(BaseModel):
     url: Url
     secret: Annotated[SecretStr, Field(description="whsec_ and 24 to 64 bytes in base64; shown nowhere")]
     events: Annotated[tuple[Lifecycle, ...], Field(min_length=1)] = tuple(Lifecycle)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        try:
+            signer(f"webhook {self.name}", self.secret.get_secret_value())
+            Address.parse(self.url)
+        except errors.InvalidSetting as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class Settings(pydantic_settings.BaseSettings):

@@ -15,12 +15,11 @@ from triage import clock, config, errors, telemetry
 from triage.store.outbox import Call, Outbox
 from triage.text.secrets import mask
 from triage.tools.adapter import JSON_BODY
-from triage.tools.connection import Address
 from triage.tools.notifiers.standard_webhook import signed, signer
 from triage.tools.transport import Transport, failure, retry_after
 
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 86_400))
-"""After each attempt that failed; the one after the last gives up, two days and a half after the first."""
+"""After each attempt that failed; the one after the last gives up, two days after the first."""
 TIMEOUT = timedelta(seconds=5)
 """Of one call."""
 PATIENCE = timedelta(seconds=10)
@@ -35,7 +34,7 @@ class Webhooks:
     """All webhooks that are set; for one thread."""
 
     def __init__(self, given: Sequence[config.Webhook], outbox: Outbox, transport: Transport) -> None:
-        """Opens nothing; raises InvalidSetting for an address or a secret that is none."""
+        """Opens nothing."""
         self._outbox = outbox
         self._given = given
         self._told = [_Told(one, outbox, transport) for one in given]
@@ -62,7 +61,6 @@ class _Told:
         self._outbox = outbox
         self._transport = transport
         self._signer: Signer = signer(f"webhook {given.name}", given.secret.get_secret_value())
-        Address.parse(given.url)
 
     def round(self) -> int:
         """The first one that fails ends it: where one call failed the next would wait for nothing."""

@@ -140,7 +140,8 @@ def page(house: House, browser: Browser) -> Iterator[Page]:
     watched.page.goto(f"/enter?token={house.console.token()}")
     watched.page.get_by_label("Your name").fill("ada")
     watched.page.get_by_role("button", name="Come in").click()
-    watched.page.wait_for_url("**/runs")
+    watched.page.wait_for_url("**/overview")
+    watched.page.goto("/runs")
     yield watched.page
     context.close()
     assert watched.hosts == {urlsplit(house.console.url).netloc}

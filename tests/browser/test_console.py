@@ -54,11 +54,11 @@ def row(page: Page, run_id: str) -> Locator:
 
 def test_the_link_works_once(house: House, browser: Browser) -> None:
     """The link that is printed lets one browser in and no second one."""
-    for expected in ("Runs", "A link lets you in"):
+    for expected in ("Overview", "A link lets you in"):
         context = browser.new_context()
         visitor = context.new_page()
         visitor.goto(house.console.link)
-        if expected == "Runs":
+        if expected == "Overview":
             visitor.get_by_role("button", name="Come in").click()
         expect(visitor.get_by_role("heading", level=1)).to_have_text(expected)
         context.close()

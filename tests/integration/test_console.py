@@ -108,6 +108,13 @@ def test_the_cookie_is_strict_and_signed(console: Console) -> None:
     assert visitor.get("/runs").status == 303
 
 
+def test_behind_tls_the_cookie_goes_no_other_way(console: Console) -> None:
+    """A session begun over a proxy with TLS has a cookie that browsers send over TLS only."""
+    visitor, form = Visitor(console.url), {"token": console.token(), "name": "ada"}
+    answer = visitor.post("/enter", form, Origin=console.url.replace("http", "https", 1))
+    assert (answer.status, "secure" in answer.headers["set-cookie"].lower()) == (303, True)
+
+
 def test_the_secret_is_its_owners_alone(console: Console) -> None:
     """The file with the secret can be read by nobody else."""
     path = console.folder / "console-secret"

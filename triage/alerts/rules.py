@@ -3,7 +3,7 @@
 from triage.alerts.alert import Alert
 from triage.alerts.objectives import objectives
 from triage.alerts.symptoms import symptoms
-from triage.alerts.written import yaml
+from triage.alerts.written import Tree, yaml
 from triage.config import Alerts, Objectives
 
 HEAD = "Made by `triage alerts rules` from the settings [objectives] and [alerts]. Do not edit."
@@ -16,7 +16,13 @@ def alerts(given: Objectives) -> list[Alert]:
 
 def document(given: Objectives, said: Alerts, hurry: float = 1.0) -> str:
     """The file's text. With `hurry` each alert has to last that much less long, for trying it out."""
-    recorded = [rule for objective in objectives(given) for rule in objective.recordings()]
-    told = [alert.rule(said.runbook, hurry) for alert in alerts(given)]
-    groups = [{"name": "triage-objectives", "rules": recorded}, {"name": "triage-alerts", "rules": told}]
+    groups: list[Tree] = [
+        {"name": f"triage-{one.name}", "rules": [*one.recordings(), *_rules(one.alerts(), said, hurry)]}
+        for one in objectives(given)  # in one group: an alert is judged right after what it reads was recorded
+    ]
+    groups.append({"name": "triage-symptoms", "rules": _rules(symptoms(given), said, hurry)})
     return yaml({"groups": groups}, HEAD)
+
+
+def _rules(alerts: list[Alert], said: Alerts, hurry: float) -> list[Tree]:
+    return [alert.rule(said.runbook, hurry) for alert in alerts]

@@ -15,8 +15,8 @@ from triage.cli import (
     act,
     alerts,
     approvals,
-    console,
     candidates,
+    console,
     correct,
     demo,
     evaluate,
@@ -36,6 +36,7 @@ from triage.cli import (
     spending,
     submit,
     tools,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -97,6 +98,7 @@ app.command(rich_help_panel=INSTALLATION)(setup.doctor)
 app.command(rich_help_panel=INSTALLATION)(metrics.metrics)
 app.command(rich_help_panel=INSTALLATION)(slo.slo)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=INSTALLATION)
+app.command(rich_help_panel=INSTALLATION)(webhooks.webhooks)
 app.command(rich_help_panel=INSTALLATION)(setup.migrate)
 app.add_typer(servers.app, name="local", rich_help_panel=INSTALLATION)
 

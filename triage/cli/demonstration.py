@@ -17,12 +17,13 @@ from sqlalchemy.dialects import postgresql
 from triage import errors, samples
 from triage.bootstrap import Services
 from triage.cli import frame
-from triage.cli.text import duration, one_line
+from triage.cli.text import one_line
 from triage.cli.worker import Worker
 from triage.client import Client
 from triage.local.errors import tail
 from triage.model import Json, Report, Status, Submitted
 from triage.store.runs import RunLine
+from triage.story import words
 
 DELIVERERS = 4
 """Clients that submit at the same time."""
@@ -161,6 +162,6 @@ def _count(services: Services, ids: Sequence[UUID], began: datetime) -> Objects:
 
 
 def _cells(line: RunLine) -> tuple[str, ...]:
-    took = duration(line.finished_at - line.created_at) if line.finished_at else f"{line.status}"
+    took = words.took(line.finished_at - line.created_at) if line.finished_at else f"{line.status}"
     what = (line.kind, line.severity, line.decided_by, line.ticket, line.notice)
     return (str(line.id)[-8:], line.source, *(value or "–" for value in what), took)

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from triage.cli import act, frame
-from triage.cli.text import duration, plain
+from triage.cli.text import plain
+from triage.story import words
 
 if TYPE_CHECKING:
     from triage.store.runs import HoldView
@@ -36,7 +37,7 @@ def _table(found: "list[HoldView]") -> Table:
     for name in ("run", "fence", "tool", "target", "look for", "since", "why"):
         shown.add_column(name, no_wrap=name != "why")
     for one in found:
-        since = duration(datetime.now(UTC) - one.sent_at) if one.sent_at else ""
+        since = words.took(datetime.now(UTC) - one.sent_at) if one.sent_at else ""
         cells = (str(one.run_id), str(one.fence), one.tool, one.target, one.key[:16], since, one.reason)
         shown.add_row(*(Text(plain(cell)) for cell in cells))
     return shown

@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from triage.cli.text import duration, moment, one_line, plain, until
+from triage.cli.text import moment, one_line, plain, until
 from triage.model import EffectState, Json, Status
+from triage.story import words
 
 if TYPE_CHECKING:
     from triage.store.runs import AttemptView, EffectView, EventView, RunLine, RunStory
@@ -99,7 +100,7 @@ def _why(told: "RunStory") -> str:
     match line.status:
         case Status.DONE:
             took = (line.finished_at or line.created_at) - line.created_at
-            return f"Done after {duration(took)}."
+            return f"Done after {words.took(took)}."
         case Status.DEAD:
             return f"Gave up: {reason}. To try again: triage redrive {line.id}"
         case Status.HELD:
@@ -167,12 +168,14 @@ def _timeline(told: "RunStory") -> list[str]:
         *_events(told.events),
     ]
     began = told.run.created_at
-    return [f"{moment(at)}  +{duration(at - began):<7} {text}" for at, text in sorted(moments, key=lambda one: one[0])]
+    return [
+        f"{moment(at)}  +{words.took(at - began):<7} {text}" for at, text in sorted(moments, key=lambda one: one[0])
+    ]
 
 
 def _attempts(attempts: "Sequence[AttemptView]") -> Iterator[tuple[datetime, str]]:
     for attempt in attempts:
-        took = f" after {duration(timedelta(seconds=attempt.seconds))}" if attempt.seconds is not None else ""
+        took = f" after {words.took(timedelta(seconds=attempt.seconds))}" if attempt.seconds is not None else ""
         error = f": {attempt.error}" if attempt.error else ""
         yield attempt.ended_at, f"{attempt.stage}, attempt {attempt.number}: {attempt.outcome}{took}{error}"
 

@@ -1,7 +1,7 @@
 """The command `slo`: how the objectives stand, and what is left of their error budgets."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -39,9 +39,13 @@ def slo(*, as_json: frame.AsJson = False) -> None:
 
 
 def _document(one: "Standing") -> Json:
-    burns = [asdict(burn) | {"long": burn.long.total_seconds(), "short": burn.short.total_seconds()} for burn in one.burns]
-    said = asdict(one) | {"window": one.window.total_seconds(), "burns": burns, "fires": list(one.fires)}
+    burns = [_seconds(asdict(burn)) for burn in one.burns]
+    said = _seconds(asdict(one)) | {"burns": burns, "fires": list(one.fires)}
     return said | {"events": one.events.total, "bad": one.events.bad, "good": one.events.total - one.events.bad}
+
+
+def _seconds(fields: Json) -> Json:
+    return {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in fields.items()}
 
 
 def _objectives(found: "tuple[Standing, ...]") -> Table:

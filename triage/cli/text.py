@@ -3,6 +3,8 @@
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from triage.story import words
+
 _KEPT = {"\n", "\t"}
 
 
@@ -25,21 +27,10 @@ def moment(at: datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def duration(span: timedelta) -> str:
-    """A duration for people: 340 ms, 12 s, 5 min, 3 h, 2 d."""
-    total = abs(span.total_seconds())
-    if total < 1:
-        return f"{total * 1000:.0f} ms"
-    for limit, size, unit in ((100, 1, "s"), (6_000, 60, "min"), (172_800, 3_600, "h")):
-        if total < limit:
-            return f"{total / size:.3g} {unit}"
-    return f"{total / 86_400:.3g} d"
-
-
 def until(at: datetime) -> str:
     """When something is due, seen from now."""
     left = at - datetime.now(UTC)
-    return f"in {duration(left)}" if left > timedelta() else "now"
+    return f"in {words.took(left)}" if left > timedelta() else "now"
 
 
 def _visible(char: str) -> str:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from triage.cli import frame, kinds
-from triage.cli.text import duration, moment, one_line, plain
+from triage.cli.text import moment, one_line, plain
+from triage.story import words
 
 if TYPE_CHECKING:
     from triage.bootstrap import Services
@@ -154,5 +155,5 @@ def _table(found: "list[ToolView]") -> Table:
 
 def _breaker(one: "ToolView") -> Text:
     if one.open_for:
-        return Text(f"open for {duration(one.open_for)}", style="red")
+        return Text(f"open for {words.took(one.open_for)}", style="red")
     return Text("half open: one call at a time", style="yellow") if one.tripped else Text("closed", style="green")

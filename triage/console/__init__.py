@@ -23,4 +23,6 @@ news. How a page is added:
    again). Every form needs `{{ csrf_field(visit) }}`.
    What is dangerous gets a page of its own with `GET` that says what will
    happen and has the form. `NotAllowed` and `RunNotFound` that a handler does not catch become a page that says so.
+5. A chart is made in `charts.py` (numbers to paths; `graphs.py` has those of Overview) and drawn by the macros of
+   `charts.html`, which a block imports itself. What is dear to ask and shown live is kept by `kept.Kept` for a while.
 """

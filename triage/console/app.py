@@ -16,10 +16,31 @@ from triage.bootstrap import Services
 from triage.console.access import Access, Denied
 from triage.console.desk import Desk, Tab, page
 from triage.console.gate import Gate
-from triage.console.pages import act, approvals, bulk, entry, person, plain, run, runs
+from triage.console.pages import (
+    act,
+    approvals,
+    at,
+    audit,
+    bulk,
+    deciding,
+    entry,
+    overview,
+    person,
+    plain,
+    run,
+    runs,
+    tools,
+)
 
-MODULES = (plain, entry, runs, run, act, bulk, person, approvals)
-TABS = (Tab("/runs", "Runs"), Tab("/person", "Needs a person"))
+MODULES = (plain, entry, overview, runs, run, act, bulk, person, approvals, tools, deciding, audit, at)
+TABS = (
+    Tab("/overview", "Overview"),
+    Tab("/runs", "Runs"),
+    Tab("/person", "Needs a person"),
+    Tab("/tools", "Tools"),
+    Tab("/deciding", "Deciding"),
+    Tab("/audit", "Audit"),
+)
 STATIC = Path(__file__).with_name("static")
 _STATUS: dict[type[errors.TriageError], int] = {
     errors.RunNotFound: 404,

@@ -112,7 +112,7 @@ class Kind:
     title: str
     series: Mapping[str, tuple[str, Values]]
     text: Callable[[float], str]
-    least: float = 1.0
+    least: float = 2.0
     most: float | None = None
     told: str = field(default="")
 
@@ -139,16 +139,14 @@ def lines(times: Times, kind: Kind) -> Chart:
 
 
 def nice(value: float) -> float:
-    """The least of 1, 2, 5, 10, 20, … (or 0.5, 0.2, …) that is not below the value."""
+    """The least of 1, 2, 4, 6, 8, 10, 20, … (or 0.8, 0.6, …) that is not below the value: its half reads well too."""
     if value <= 0:
         return 1.0
     power = 10.0 ** floor(log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if value <= step * power * (1 + 1e-9))
 
 
-def _chart(
-    times: Times, kind: Kind, top: float, bars: tuple[Shape, ...] = (), lines: tuple[Shape, ...] = ()
-) -> Chart:
+def _chart(times: Times, kind: Kind, top: float, bars: tuple[Shape, ...] = (), lines: tuple[Shape, ...] = ()) -> Chart:
     ticks = tuple(Tick(_y(share * top, top), kind.text(share * top)) for share in (0, 0.5, 1))
     return Chart(kind.id, kind.title, kind.told, bars, lines, tuple(_spots(times, kind)), tuple(times.ticks()), ticks)
 
@@ -188,3 +186,34 @@ def _spots(times: Times, kind: Kind) -> Iterator[Spot]:
         texts = [f"{name} {kind.text(value)}" for name, value in said if value]
         if texts:
             yield Spot(times.x(number), times.width, f"{times.named(number)}: {', '.join(texts)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A group of decisions with about the same confidence, in a square of 100 by 100; `told` has its numbers."""
+
+    x: float
+    y: float
+    radius: float
+    cases: int
+    confidence: float
+    right: float
+    told: str
+
+
+def dots(groups: Sequence[tuple[float, float, int]]) -> tuple[Dot, ...]:
+    """Confidence, share that was right, and number of cases of each group; the area is as the number."""
+    most = max((cases for *_, cases in groups), default=0)
+    return tuple(
+        Dot(
+            round(100 * confidence, 1),
+            round(100 - 100 * right, 1),
+            round(max(4.5 * (cases / most) ** 0.5, 1.2), 2),
+            cases,
+            confidence,
+            right,
+            f"{cases} decisions, sure to {confidence:.0%}, were right in {right:.0%}",
+        )
+        for confidence, right, cases in groups
+        if cases
+    )

@@ -128,10 +128,15 @@ def back(request: Request, to: str, told: str = "", *, failed: bool = False) -> 
     """After an action: on to a page (a path of ours), which shows the message."""
     answer = RedirectResponse(local_path(to), 303)
     if told:
-        at, secure = desk(request), request.url.scheme == "https"
+        at, secure = desk(request), encrypted(request)
         note = at.access.note("failed" if failed else "done", told)
         answer.set_cookie(at.note_cookie, note, max_age=60, httponly=True, samesite="strict", secure=secure)
     return answer
+
+
+def encrypted(request: Request) -> bool:
+    """Whether the visitor's browser speaks TLS, to us or to a proxy before us: then cookies go no other way."""
+    return request.headers.get("origin", "").startswith("https://")
 
 
 def local_path(to: str) -> str:
@@ -150,7 +155,7 @@ def with_query(path: str, values: Mapping[str, Any]) -> str:
 def let_in(request: Request, cookie: str) -> RedirectResponse:
     """On to the first page, with the cookie of a new session."""
     answer = RedirectResponse("/", 303)
-    lifetime, secure = int(SESSION.total_seconds()), request.url.scheme == "https"
+    lifetime, secure = int(SESSION.total_seconds()), encrypted(request)
     name = desk(request).cookie
     answer.set_cookie(name, cookie, max_age=lifetime, httponly=True, samesite="strict", secure=secure)
     return answer

@@ -123,7 +123,9 @@ class Gate:
 
 
 def host_of(header: str) -> str:
-    """The name in a `Host` header, without its port and in small letters."""
+    """The name in a `Host` header, without its port and in small letters; empty if it holds more than these."""
+    if set(header) & set("@/?#\\ "):
+        return ""
     try:
         return (urlsplit(f"//{header}").hostname or "").lower()
     except ValueError:

@@ -8,7 +8,8 @@ from triage.console import charts, words
 from triage.console.charts import Chart, Kind, Times
 from triage.store.overview import RunPoint, Series, StagePoint
 
-MICRO_CENT = 10_000.0
+LEAST_COST = 1_000.0
+"""Micro-USD up to which the scale of costs always goes: a tenth of a cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,11 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 RANGES = {
     one.name: one
     for one in (
-        Range("1h", "1 hour", _HOUR, 60, timedelta(minutes=15)),
-        Range("6h", "6 hours", 6 * _HOUR, 72, _HOUR),
-        Range("24h", "24 hours", _DAY, 48, 4 * _HOUR),
-        Range("7d", "7 days", 7 * _DAY, 56, _DAY, "%a"),
-        Range("30d", "30 days", 30 * _DAY, 60, 7 * _DAY, "%d %b"),
+        Range("1h", "1 hour", _HOUR, 61, timedelta(minutes=15)),
+        Range("6h", "6 hours", 6 * _HOUR, 73, _HOUR),
+        Range("24h", "24 hours", _DAY, 49, 4 * _HOUR),
+        Range("7d", "7 days", 7 * _DAY, 57, _DAY, "%a"),
+        Range("30d", "30 days", 30 * _DAY, 61, 7 * _DAY, "%d %b"),
     )
 }
 
@@ -92,7 +93,7 @@ def of_runs(series: Series, times: Times) -> list[Chart]:
         "Cost of models",
         {"cost": ("accent", [one.cost for one in runs])},
         _dollars,
-        least=MICRO_CENT,
+        least=LEAST_COST,
         told=f"{words.dollars(_sum(runs, 'cost'))} were spent on models in this time.",
     )
     return [charts.lines(times, flow), charts.stacked(times, trouble), charts.stacked(times, cost)]
@@ -125,11 +126,11 @@ def _trouble(stage: str, points: tuple[StagePoint, ...], times: Times) -> Chart:
     waiting = [_share(one.timeouts, _tried(one)) for one in points]
     series = {"not finished": ("bad", failing), "timed out": ("warn", waiting)}
     told = f"The share of the attempts of {words.STAGES[stage]} that did not finish, and of those that timed out."
-    return charts.lines(times, Kind(f"{stage}-rates", "Failure rate", series, percent, least=0.05, told=told))
+    return charts.lines(times, Kind(f"{stage}-rates", "Failure rate", series, words.percent, least=0.05, told=told))
 
 
 def _seconds(stage: str, points: tuple[StagePoint, ...], times: Times, shares: Shares) -> Chart:
-    series = {"p95": ("accent", [one.p95 for one in points]), "p50": ("busy", [one.p50 for one in points])}
+    series = {"p95": ("accent", [one.p95 for one in points]), "p50": ("dim", [one.p50 for one in points])}
     told = (
         f"How long attempts of {words.STAGES[stage]} took: half of them at most {words.duration(shares.p50)}, "
         f"95 of 100 at most {words.duration(shares.p95)}."
@@ -164,15 +165,6 @@ def _share(part: int, whole: int) -> float | None:
 
 def _sum(points: tuple[RunPoint, ...], name: str) -> int:
     return sum(int(getattr(one, name)) for one in points)
-
-
-def percent(share: float | None) -> str:
-    """A share from 0 to 1, as exact as it matters: 99.95 %, 12 %."""
-    if share is None:
-        return "–"
-    value = share * 100
-    digits = 0 if value in {0, 100} else 2 if value > 99 or value < 1 else 1  # noqa: PLR2004
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".") + " %" if digits else f"{value:.0f} %"
 
 
 def _count(value: float) -> str:

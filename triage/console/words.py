@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from triage.story.words import took
+
 STATUS_WORDS = {
     "active": "goes on by itself",
     "held": "waits for a person",
@@ -48,13 +50,7 @@ def duration(span: timedelta | float | None) -> str:
     """A duration (a number is in seconds): 340 ms, 1.2 s, 5 min, 3 h, 2 d."""
     if span is None:
         return "–"
-    total = abs(span.total_seconds() if isinstance(span, timedelta) else float(span))
-    if total < 1:
-        return f"{total * 1000:.0f} ms"
-    for limit, size, unit in ((100, 1, "s"), (6_000, 60, "min"), (172_800, 3_600, "h")):
-        if total < limit:
-            return f"{total / size:.3g} {unit}"
-    return f"{total / 86_400:.3g} d"
+    return took(span if isinstance(span, timedelta) else timedelta(seconds=span))
 
 
 def ago(at: datetime | None) -> str:
@@ -62,7 +58,16 @@ def ago(at: datetime | None) -> str:
     if at is None:
         return "–"
     gone = datetime.now(UTC) - at
-    return f"{duration(gone)} ago" if gone >= timedelta() else f"in {duration(gone)}"
+    return f"{_roughly(gone)} ago" if gone >= timedelta() else f"in {_roughly(gone)}"
+
+
+def _roughly(span: timedelta) -> str:
+    """In whole numbers, so that what is read again and again does not flicker."""
+    total = abs(span.total_seconds())
+    for limit, size, unit in ((100, 1, "s"), (6_000, 60, "min"), (172_800, 3_600, "h")):
+        if total < limit:
+            return f"{total / size:.0f} {unit}"
+    return f"{total / 86_400:.0f} d"
 
 
 def dollars(micro: int | None) -> str:
@@ -76,6 +81,23 @@ def dollars(micro: int | None) -> str:
 def number(count: float) -> str:
     """A count with thousands apart."""
     return f"{count:,}".replace(",", " ")
+
+
+def percent(share: float | None) -> str:
+    """A share (1: all), as exact as it matters: 99.95 %, 12.5 %, 100 %."""
+    if share is None:
+        return "–"
+    value = share * 100
+    exact = f"{value:.2f}" if 99 < value < 100 or 0 < abs(value) < 1 else f"{value:.1f}"  # noqa: PLR2004
+    return f"{exact.rstrip('0').rstrip('.')} %"
+
+
+def rate(per_minute: float) -> str:
+    """How often: 12 a second, 3.4 a minute, 8 an hour."""
+    for least, size, unit in ((60, 1 / 60, "second"), (1, 1, "minute"), (0, 60, "hour")):
+        if per_minute >= least:
+            return f"{per_minute * size:.3g} {'an' if unit == 'hour' else 'a'} {unit}"
+    return "none"
 
 
 def plain_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
@@ -96,6 +118,8 @@ FILTERS = {
     "ago": ago,
     "dollars": dollars,
     "number": number,
+    "percent": percent,
+    "rate": rate,
     "plain_json": plain_json,
     "cut": cut,
     "stage": lambda name: STAGES.get(name, name),

@@ -9,7 +9,7 @@ One thing that happened goes through these moments. A process may be killed betw
 4. `settle` commits: told, put off, or given up. It is never made again once it was told.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -89,6 +89,6 @@ class Outbox:
         """Drop webhooks other than these, and what was told long ago."""
         self._database.all("webhook_forget", {"names": list(names), "keep": KEEP})
 
-    def counts(self) -> Sequence[Counts]:
+    def counts(self) -> list[Counts]:
         """How all webhooks stand, by name."""
         return [Counts(*row) for row in self._database.all("webhook_counts", {})]

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-NAMES = ("redmine", "request_tracker", "radicale", "smtp", "roundup", "synapse", "chromium")
+NAMES = ("redmine", "request_tracker", "radicale", "smtp", "roundup", "synapse", "chromium", "prometheus")
 IN_CI = ("redmine", "request_tracker", "radicale", "smtp", "roundup")
 """What the checks install, so that nothing of it is skipped there unnoticed."""
 

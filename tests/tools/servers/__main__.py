@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.tools.servers import NAMES, missing, venvs
 
-DEBIAN = {"redmine": "redmine", "request_tracker": "rt", "chromium": "chromium"}
+DEBIAN = {"redmine": "redmine", "request_tracker": "rt", "chromium": "chromium", "prometheus": "prometheus"}
 """Servers from Debian's packages, and what the script calls them."""
 SCRIPT = Path(__file__).with_name("install.sh")
 

@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from triage.console.desk import THEMES, back, desk, form
+from triage.console.desk import THEMES, back, desk, encrypted, form
 
 YEAR = 365 * 86_400
-FIRST = "/runs"
+FIRST = "/overview"
 
 
 def first(_: Request) -> Response:
@@ -37,7 +37,7 @@ def theme(request: Request) -> Response:
     sent = form(request)
     answer = back(request, sent.get("back"))
     chosen = sent.get("theme")
-    secure = request.url.scheme == "https"
+    secure = encrypted(request)
     answer.set_cookie(
         "triage_theme",
         chosen if chosen in THEMES else "auto",

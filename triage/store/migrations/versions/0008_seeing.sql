@@ -305,3 +305,7 @@ create function webhook_fresh(mark pg_snapshot, since timestamptz) returns table
         and event.seen < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
         and not pg_visible_in_snapshot(event.seen::text::xid8, mark) and event.at >= since
 $$;
+
+-- Who did what, page by page. Events are what people do: few, beside attempts.
+create index event_newest on event (at desc, id desc);
+create index tool_event_newest on tool_event (at desc, id desc);
