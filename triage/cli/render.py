@@ -74,7 +74,7 @@ def story(told: "RunStory") -> Group:
     parts += _section("Report", _report(told.report))
     decided = [*_decision(told.decision), *_should(told.corrections)] if told.decision else ["none yet"]
     parts += _section("Decision", decided)
-    parts += _section("What happened", _timeline(told))
+    parts += _section("What happened", [*_timeline(told), *(f"trace {trace}" for trace in told.traces)])
     return Group(*parts)
 
 

@@ -43,8 +43,17 @@ class RunLine(View):
     finished_at: datetime | None
 
 
+DASHES = 3
+"""In a W3C traceparent."""
+
+
+def traces_of(*parents: str | None) -> tuple[str, ...]:
+    """The trace ids (32 digits) of some traceparents, each once, in order."""
+    return tuple(dict.fromkeys(parent.split("-")[1] for parent in parents if parent and parent.count("-") == DASHES))
+
+
 class AttemptView(View):
-    """One try of a stage. `seconds` is None for one that died with its process."""
+    """One try of a stage. `seconds` is None for one that died with its process, `trace` is its W3C traceparent."""
 
     stage: Stage
     number: int
@@ -54,6 +63,7 @@ class AttemptView(View):
     seconds: float | None
     ended_at: datetime
     process_id: UUID
+    trace: str | None
 
 
 class EffectView(View):
@@ -105,6 +115,12 @@ class RunStory(View):
     events: list[EventView]
     waits_for_leave: int | None
     """The number of the approval that the run waits for."""
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """The ids of its attempts' traces."""
+        return traces_of(*(one.trace for one in self.attempts))
+
     corrections: dict[str, str]
     """What fields of the decision should have been, as people said last."""
 

@@ -8,7 +8,8 @@ import sqlalchemy
 
 from triage.model import Json
 from triage.store.database import Database
-from triage.store.tables import effect, process, reservation, run
+from triage.store.runs import traces_of
+from triage.store.tables import attempt, effect, process, reservation, run
 
 FORKS = 20
 ASKS = 100
@@ -45,9 +46,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The rest of a run. `processes` has the names of those that worked on it and are still known."""
+    """The rest of a run. `processes` has the names of those that worked on it and are still known.
 
-    trace: str | None
+    `traces` are the ids (32 digits) of its caller's and its attempts' traces, in order.
+    """
+
+    traces: tuple[str, ...]
     forked_from: UUID | None
     forks: tuple[UUID, ...]
     claimed_by: UUID | None
@@ -60,12 +64,6 @@ class Whole:
         """Micro-USD, what is not settled as reserved."""
         return sum(ask.cost for ask in self.asks)
 
-    @property
-    def trace_id(self) -> str:
-        """The trace's id (32 digits), empty outside any trace."""
-        parts = (self.trace or "").split("-")
-        return parts[1] if len(parts) > 2 else ""  # noqa: PLR2004 - version, trace, span, flags
-
 
 def whole(database: Database, run_id: UUID) -> Whole:
     """Read it; a run that is not there has nothing. Raises StoreUnavailable."""
@@ -76,8 +74,9 @@ def whole(database: Database, run_id: UUID) -> Whole:
     asks = read(
         sqlalchemy.select(*_ASK).where(reservation.c.run_id == run_id).order_by(reservation.c.made_at).limit(ASKS)
     )
+    tried = read(sqlalchemy.select(attempt.c.trace).where(attempt.c.run_id == run_id).order_by(attempt.c.fence))
     return Whole(
-        trace=own[0].trace if own else None,
+        traces=traces_of(own[0].trace if own else None, *(row.trace for row in tried)),
         forked_from=own[0].forked_from if own else None,
         forks=tuple(row.id for row in forks),
         claimed_by=own[0].claimed_by if own else None,
