@@ -15,6 +15,7 @@ from triage import config, errors
 from triage.bootstrap import Services
 from triage.console.access import Access, secret_in
 from triage.console.app import build
+from triage.console.gate import LOOPBACK
 from triage.local import home
 
 HOST = "127.0.0.1"
@@ -50,7 +51,7 @@ def serve(services: Services, place: Place, tell: Callable[[str], object]) -> No
     port = int(listener.getsockname()[1])
     access = Access(secret(settings))
     app = build(services, access, port=port, hosts=_names(place.address), name=_user())
-    url = f"http://{_bracketed(place.address)}:{port}"
+    url = f"http://{_bracketed([*_names(place.address), *LOOPBACK][0])}:{port}"
     home.write_private(home.make(settings.home).root / ADDRESS_FILE, url)
     tell(link(url, access))
     options = uvicorn.Config(
