@@ -252,10 +252,11 @@ def assert_own_words(filed: Filed, name: str) -> None:
     assert {*issue.labels} <= kinds | severities | RULES.all_labels | {ADAPTERS}
     assert decision["follow_ups"] == [] and decision["project"] == ""
     if filed.asked:
-        obeyed = name == OBEYS
-        assert (decision["decided_by"], len(filed.asked)) == (("llm", 1) if obeyed else ("nobody", 3))
-        kind = "security" if obeyed else "bug"
-        assert {*issue.labels} == {ADAPTERS, kind, "severity-medium", *([] if obeyed else ["needs-triage"])}
+        obeyed, by = name == OBEYS, decision["decided_by"]
+        assert (by, len(filed.asked)) in ([("llm", 1)] if obeyed else [("nobody", 3), ("rules", 3)])
+        if by != "rules":  # a tentative rule, whose labels are its own
+            kind, asked_for = ("security", []) if obeyed else ("bug", ["needs-triage"])
+            assert {*issue.labels} == {ADAPTERS, kind, "severity-medium", *asked_for}
 
 
 def assert_told(filed: Filed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,7 +266,7 @@ def assert_told(filed: Filed, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     decided_by = (filed.story.decision or {})["decided_by"]
     assert f"decided by {decided_by}" in " ".join(text.split())
-    assert ("3 answers were not usable" in " ".join(text.split())) is (decided_by == "nobody")
+    assert ("3 answers were not usable" in " ".join(text.split())) is (bool(filed.asked) and decided_by != "llm")
     assert not [char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Cs"} and char != "\n"]
 
 

@@ -213,7 +213,7 @@ def test_ctrl_c_ends_it_with_what_there_is(
     process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **environment}, stdout=-1, stderr=-1)
     waiting.until(lambda: provider.count >= 12, 30, lambda: f"{provider.count} asks")
     provider.latency = 30.0
-    waiting.until(lambda: provider.count >= 24, 30, lambda: f"{provider.count} asks")
+    waiting.until(lambda: provider.count >= 20, 30, lambda: f"{provider.count} asks")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=15)
     assert process.returncode == 130, err.decode()

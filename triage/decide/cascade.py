@@ -172,7 +172,7 @@ def _concluded(local: Decision, thought: Opinion | None, answer: _Asked) -> Deci
     """What was decided here stands; a model decides what is open, unless all that was learned speaks against it."""
     said = answer.opinion
     if said is None:
-        return local if _is_decided(local) else _undecided(local, thought, answer.why)
+        return _told_why(local, answer.why) if _is_decided(local) else _undecided(local, thought, answer.why)
     prompt, _, model = said.version.partition(" ")
     local = local.model_copy(update={"versions": {**local.versions, "prompt": prompt, "model": model}})
     if _is_sure(local):
@@ -180,6 +180,11 @@ def _concluded(local: Decision, thought: Opinion | None, answer: _Asked) -> Deci
     if thought and _share(thought, said.kind) < UNLIKELY:
         return _undecided(local, thought, f"{_told(said)}, which is unlikely by what was learned")
     return _decided(local, said, "" if thought or said.kind not in ALARMING else "only the model says so")
+
+
+def _told_why(local: Decision, why: str) -> Decision:
+    """Why a model that was asked decided nothing, beside what decides instead."""
+    return local.model_copy(update={"reason": f"{local.reason}; {why}"[:4_000]}) if why else local
 
 
 def _share(thought: Opinion, kind: str) -> float:
