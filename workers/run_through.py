@@ -77,8 +77,7 @@ def _served_here(task: celery.Task) -> Collection[Stage]:
 def _run(task: celery.Task, stage: Stage, run_id: UUID, claim: Claim | None) -> Outcome:
     """One stage. With Postgres away the message comes again; should that fail too, the relay rings."""
     mine = services()
-    trace.begun(task, run_id, stage)
-    with structlog.contextvars.bound_contextvars(run=str(run_id), stage=stage.value):
+    with trace.stage(task, run_id, stage), structlog.contextvars.bound_contextvars(run=str(run_id), stage=stage.value):
         try:
             outcome = mine.engine.run_stage(run_id, stage, mine.lease, claim=claim, carry_on=_served_here(task))
         except errors.StoreUnavailable as error:
@@ -86,7 +85,7 @@ def _run(task: celery.Task, stage: Stage, run_id: UUID, claim: Claim | None) -> 
             tracing.failed("store_away")
             raise task.retry(countdown=STORE_AWAY.total_seconds(), exc=error) from error
         _log(outcome)
-    trace.ended(outcome)
+        trace.ended(outcome)
     return outcome
 
 

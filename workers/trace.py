@@ -10,6 +10,7 @@ from opentelemetry import context
 from triage import telemetry, tracing
 from triage.engine import Outcome
 from triage.model import Stage
+from workers import canvas
 
 _SYSTEMS = {"redis": "redis", "rediss": "redis"}
 WELL = frozenset({"finished", "passed", "not_claimed"})
@@ -28,18 +29,21 @@ def of(parent: str | None) -> Iterator[None]:
             context.detach(token)
 
 
-def begun(task: celery.Task, run_id: UUID, stage: Stage) -> None:
-    """Say on the span that Celery's instrumentation opened which run's stage this is, and which trace came before."""
-    tracing.link(task.request.get(tracing.LINK_HEADER))
-    tracing.note(
-        {
-            telemetry.RUN: str(run_id),
-            telemetry.STAGE_NAME: stage.value,
-            telemetry.MESSAGING_SYSTEM: _SYSTEMS.get(task.app.conf.broker_url.split(":")[0], "rabbitmq"),
-            telemetry.MESSAGING_OPERATION: "process",
-            telemetry.MESSAGING_DESTINATION: stage.value,
-        }
-    )
+@contextmanager
+def stage(task: celery.Task, run_id: UUID, name: Stage) -> Iterator[None]:
+    """Within, a stage is worked on: its span says which run's it is, and which trace came before."""
+    with tracing.stage(f"run/{canvas.task_name(name)}"):  # as Celery's instrumentation calls it
+        tracing.link(task.request.get(tracing.LINK_HEADER))
+        tracing.note(
+            {
+                telemetry.RUN: str(run_id),
+                telemetry.STAGE_NAME: name.value,
+                telemetry.MESSAGING_SYSTEM: _SYSTEMS.get(task.app.conf.broker_url.split(":")[0], "rabbitmq"),
+                telemetry.MESSAGING_OPERATION: "process",
+                telemetry.MESSAGING_DESTINATION: name.value,
+            }
+        )
+        yield
 
 
 def ended(outcome: Outcome) -> None:

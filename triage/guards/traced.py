@@ -6,6 +6,7 @@ from opentelemetry.trace import SpanKind
 from triage import telemetry, tracing
 from triage.guards.base import Guard
 from triage.model import Request, Sent
+from triage.tracing.sketch import Attributes
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ class Traced(Guard):
         with tracing.child(telemetry.SPAN_FIND, SpanKind.CLIENT, self._about(request)):
             return self._tool.find(request)
 
-    def _about(self, request: Request) -> tracing.Attributes:
+    def _about(self, request: Request) -> Attributes:
         return {
             telemetry.TOOL: self.spec.name,
             telemetry.TOOL_CLASS: self.spec.tool_class.value,

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 
 from triage import telemetry, tracing
 from triage.model.money import Bill
@@ -10,7 +10,7 @@ from triage.model.money import Bill
 MICRO = 1_000_000
 
 
-def chat(model: str) -> AbstractContextManager[Span]:
+def chat(model: str) -> AbstractContextManager[None]:
     """A span for one ask of a model that is named `provider:model`, with all its tries."""
     provider, _, name = model.partition(":")
     about = {
