@@ -203,12 +203,14 @@ def test_a_round_whose_connection_breaks_is_made_once(database: Database, databa
     """A round that is cut off in the database while it waits is repeated, and adds what there was once."""
     query(database, ATTEMPT, "demo")
     waits = "from pg_stat_activity where query like '%%tally_roll%%' and wait_event_type = 'Lock'"
+    watcher = Database(database_url)  # of its own: a pool that breaks gives up what others have of it, still open
     with ThreadPoolExecutor(1) as pool, held_up(database_url):
         round_ = pool.submit(Tally(database).roll)
-        waiting.until(lambda: query(database, f"select pid {waits}"), 5, lambda: "nobody waits")
-        query(database, f"select pg_terminate_backend(pid) {waits}")
+        waiting.until(lambda: query(watcher, f"select pid {waits}"), 5, lambda: "nobody waits")
+        query(watcher, f"select pg_terminate_backend(pid) {waits}")
         time.sleep(0.2)
     round_.result(timeout=10)
+    watcher.close()
     assert same(kept(database), database)
 
 
